@@ -1,0 +1,91 @@
+"""The faults: one file each, found by themselves."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from harness import registry
+from harness.connection import Ending
+from harness.faults._base import (
+    CALL_TRIGGERS,
+    CONNECTION_TRIGGERS,
+    RUN_TRIGGERS,
+    STREAM_TRIGGERS,
+    YAML_CONFIG,
+    AcceptDecision,
+    AcceptFault,
+    Admission,
+    BackendChange,
+    BackendFault,
+    CallerFault,
+    Cancellation,
+    CertificateProblem,
+    Delay,
+    DirectionWord,
+    Fault,
+    FaultSpec,
+    HandshakeDecision,
+    HandshakeEnding,
+    HandshakeFault,
+    ListenFault,
+    LiveConnections,
+    PresentCertificate,
+    SharingFault,
+    SideWord,
+    StreamFault,
+    StrikeFault,
+    allowed_triggers,
+    site,
+)
+
+__all__ = [
+    "CALL_TRIGGERS",
+    "CONNECTION_TRIGGERS",
+    "RUN_TRIGGERS",
+    "STREAM_TRIGGERS",
+    "YAML_CONFIG",
+    "AcceptDecision",
+    "AcceptFault",
+    "Admission",
+    "BackendChange",
+    "BackendFault",
+    "CallerFault",
+    "Cancellation",
+    "CertificateProblem",
+    "Delay",
+    "DirectionWord",
+    "Ending",
+    "Fault",
+    "FaultSpec",
+    "HandshakeDecision",
+    "HandshakeEnding",
+    "HandshakeFault",
+    "ListenFault",
+    "LiveConnections",
+    "PresentCertificate",
+    "SharingFault",
+    "SideWord",
+    "StreamFault",
+    "StrikeFault",
+    "all_faults",
+    "allowed_triggers",
+    "fault_aliases",
+    "site",
+]
+
+
+@cache
+def all_faults() -> dict[str, type[Any]]:
+    """Every fault by its word, third parties' included."""
+    return registry.members("harness.faults")
+
+
+@cache
+def fault_aliases() -> dict[str, str]:
+    """Words of Toxiproxy, netem and WireMock, and the fault each became."""
+    return {
+        alias: name
+        for name, fault in all_faults().items()
+        for alias in getattr(fault, "ALIASES", ())
+    }

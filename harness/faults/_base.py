@@ -1,0 +1,306 @@
+"""What a fault is: a frozen dataclass that says what it does, and at which site it strikes.
+
+A fault never loops, sleeps, owns a timer, draws from a global generator or touches a socket. It
+decides; the shells ask and act. The sites are the optional protocols below, and a shell asks for
+them with ``isinstance``:
+
+=================  ==================================================================
+``StreamFault``    shapes the bytes of one direction from now on (latency, stall, …)
+``StrikeFault``    ends a connection (close, reset, half_close, truncate, …)
+``AcceptFault``    decides what becomes of a connection as it is accepted
+``ListenFault``    decides whether the port listens at all
+``HandshakeFault`` decides what becomes of a TLS handshake
+``BackendFault``   changes where new connections go
+``CallerFault``    cancels a caller
+=================  ==================================================================
+
+Every member has a ``NAME``, an ``ALIASES`` mapping of other tools' words to what they became,
+``EXAMPLES`` in YAML, a docstring that becomes its help page, and may restrict its triggers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+
+from harness.connection import Armed, Ending, StageContext
+from harness.timeline import Direction, Draws, Side, Stage
+from harness.trigger import Trigger
+from harness.units import yaml_name
+
+YAML_CONFIG: Mapping[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
+"""How the scenario reader reads a fault: unknown keys are mistakes, units are not in the names."""
+
+DirectionWord: TypeAlias = Literal["upstream", "downstream", "both"]
+SideWord: TypeAlias = Literal["client", "backend", "both"]
+
+RUN_TRIGGERS = frozenset({"at", "during", "for"})
+CALL_TRIGGERS = RUN_TRIGGERS | {"probability", "times", "once"}
+CONNECTION_TRIGGERS = RUN_TRIGGERS | {"connection", "backend", "probability", "times", "once"}
+STREAM_TRIGGERS = CONNECTION_TRIGGERS | {
+    "idle",
+    "age",
+    "request",
+    "response",
+    "byte",
+    "match",
+    "event",
+}
+
+
+class Fault(Protocol):
+    """What every fault has."""
+
+    NAME: ClassVar[str]
+    EXAMPLES: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
+class StreamFault(Fault, Protocol):
+    """Shapes one direction of a connection, from the moment it fires until it heals."""
+
+    DIRECTION: ClassVar[DirectionWord]
+    """The direction it works on unless the scenario says otherwise."""
+
+    def stage(self, context: StageContext, shared: object) -> Stage:
+        """The fault at work on one direction; ``shared`` is the same for all connections."""
+
+
+@runtime_checkable
+class SharingFault(Fault, Protocol):
+    """A stream fault with something that all connections share, such as one link's capacity."""
+
+    def share(self) -> object:
+        """What is shared: made once a run, handed to every stage."""
+
+
+@runtime_checkable
+class StrikeFault(Fault, Protocol):
+    """Ends a connection, or one direction of it, the moment it fires."""
+
+    ENDING: ClassVar[Ending]
+
+
+# --- accept ---------------------------------------------------------------------------------
+
+
+class Admission(Enum):
+    """What becomes of a connection that was just accepted."""
+
+    RESET = "reset"
+    CLOSE = "close"
+    HANG = "hang"
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Serve the connection only after ``delay_s``."""
+
+    delay_s: float
+
+
+AcceptDecision: TypeAlias = Admission | Delay | None
+
+
+@runtime_checkable
+class AcceptFault(Fault, Protocol):
+    """Decides what becomes of a connection as it is accepted."""
+
+    def on_accept(self, open_connections: int, random: Random) -> AcceptDecision:
+        """What to do with it, or None to let it be; ``open_connections`` counts the others."""
+
+
+@runtime_checkable
+class ListenFault(Fault, Protocol):
+    """While it is at work the port is bound but does not listen: connects are refused."""
+
+    LISTENS: ClassVar[Literal[False]]
+
+
+# --- TLS ------------------------------------------------------------------------------------
+
+
+class HandshakeEnding(Enum):
+    """What becomes of a TLS handshake."""
+
+    RESET = "reset"
+    HANG_AFTER_CLIENT_HELLO = "client_hello"
+    HANG_AFTER_SERVER_HELLO = "server_hello"
+
+
+CertificateProblem: TypeAlias = Literal["expired", "not_yet_valid", "wrong_host", "untrusted"]
+
+
+@dataclass(frozen=True, slots=True)
+class PresentCertificate:
+    """Show a certificate with something wrong about it."""
+
+    problem: CertificateProblem
+
+
+HandshakeDecision: TypeAlias = HandshakeEnding | PresentCertificate
+
+
+@runtime_checkable
+class HandshakeFault(Fault, Protocol):
+    """Decides what becomes of a TLS handshake between client and proxy."""
+
+    NEEDS_TERMINATION: ClassVar[bool]
+    """True if only a proxy that terminates TLS can do it; False if passthrough can, too."""
+
+    def on_handshake(self) -> HandshakeDecision:
+        """What becomes of it."""
+
+
+# --- backends -------------------------------------------------------------------------------
+
+
+class LiveConnections(Enum):
+    """What becomes of live connections to a backend that is taken out."""
+
+    KEEP = "keep"
+    DRAIN = "drain"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendChange:
+    """Where new connections go, and what becomes of live ones.
+
+    ``retire`` names the backend that is taken out (None: the one in use); ``to`` its successor
+    (None: the next in the scenario's list). With ``dead`` the backend itself stops: it refuses.
+    """
+
+    live: LiveConnections
+    to: str | None = None
+    retire: str | None = None
+    dead: bool = False
+
+
+@runtime_checkable
+class BackendFault(Fault, Protocol):
+    """Changes where new connections go."""
+
+    def change(self) -> BackendChange:
+        """What changes when it fires."""
+
+    def backends(self) -> Iterable[str]:
+        """The backends it names, which the scenario must have."""
+
+
+# --- callers --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Cancel the caller: ``after_s`` into the call, or at its ``step``-th checkpoint (from 1)."""
+
+    after_s: float | None = None
+    step: int | None = None
+
+
+@runtime_checkable
+class CallerFault(Fault, Protocol):
+    """Strikes callers instead of connections."""
+
+    def on_call(self, random: Random) -> Cancellation:
+        """How this call is cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpec:
+    """A fault as a scenario asks for it: what, when, in which direction, to which side."""
+
+    fault: Fault
+    when: Trigger = Trigger()
+    direction: DirectionWord | None = None
+    side: SideWord = "both"
+
+    @property
+    def name(self) -> str:
+        """The fault's word."""
+        return self.fault.NAME
+
+    @property
+    def ends_client(self) -> bool:
+        """Whether it ends the client's end of a connection, whole."""
+        fault = self.fault
+        strikes = isinstance(fault, StrikeFault) and fault.ENDING is not Ending.HALF
+        return strikes and self.side != "backend"
+
+    def arm(self, index: int, seed: int) -> Armed:
+        """The fault ready for the connections of one run; stream and strike faults only."""
+        fault = self.fault
+        draws = Draws(seed, index)
+        shared = fault.share() if isinstance(fault, SharingFault) else None
+        sides = frozenset(Side) if self.side == "both" else frozenset({Side(self.side)})
+        shapes = fault if isinstance(fault, StreamFault) else None
+        return Armed(
+            index=index,
+            name=self.name,
+            trigger=self.when,
+            draws=draws,
+            directions=self.effect_directions(),
+            watches=self.watched_direction(),
+            maker=None if shapes is None else lambda context: shapes.stage(context, shared),
+            ending=fault.ENDING if isinstance(fault, StrikeFault) else None,
+            sides=sides,
+            whole_connection=getattr(fault, "WHOLE_CONNECTION", False),
+        )
+
+    def effect_directions(self) -> tuple[Direction, ...]:
+        """The directions in which a stream fault works."""
+        own: DirectionWord = getattr(self.fault, "DIRECTION", "both")
+        word = self.direction or own
+        if word == "both":
+            return (Direction.UPSTREAM, Direction.DOWNSTREAM)
+        return (Direction(word),)
+
+    def watched_direction(self) -> Direction:
+        """The direction whose bytes its trigger counts."""
+        if self.when.request is not None:
+            return Direction.UPSTREAM
+        if self.when.response is not None:
+            return Direction.DOWNSTREAM
+        directions = self.effect_directions()
+        return directions[0] if len(directions) == 1 else Direction.DOWNSTREAM
+
+
+def allowed_triggers(fault: type[Fault] | Fault) -> frozenset[str]:
+    """The conditions that make sense for a fault, by the site at which it strikes."""
+    own = getattr(fault, "TRIGGERS", None)
+    if own is not None:
+        return frozenset(own)
+    if _strikes_at(fault, "stage") or _strikes_at(fault, "ENDING"):
+        return STREAM_TRIGGERS
+    if _strikes_at(fault, "on_accept") or _strikes_at(fault, "on_handshake"):
+        return CONNECTION_TRIGGERS
+    if _strikes_at(fault, "on_call"):
+        return CALL_TRIGGERS
+    return RUN_TRIGGERS
+
+
+def site(fault: type[Fault] | Fault) -> str:
+    """Where in a connection's life a fault strikes, in words for a help page."""
+    for attribute, words in _SITES.items():
+        if _strikes_at(fault, attribute):
+            return words
+    return "the run"
+
+
+_SITES = {
+    "ENDING": "a live connection",
+    "stage": "the bytes of a connection",
+    "on_accept": "a connection as it is accepted",
+    "on_handshake": "a TLS handshake",
+    "LISTENS": "the listening port",
+    "change": "the backends",
+    "on_call": "a caller",
+}
+
+
+def _strikes_at(fault: object, attribute: str) -> bool:
+    return hasattr(fault, attribute)

@@ -1,0 +1,71 @@
+"""Letting bytes leave at a rate, in small pieces, as a link of limited capacity does."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.timeline import Data, Item, postponed
+
+
+@dataclass(slots=True)
+class Pipe:
+    """Capacity that one or many connections use: a virtual-scheduling leaky bucket.
+
+    The rule is the generic cell rate algorithm's (ITU-T I.371): each piece moves the instant at
+    which the pipe is free by its own duration; unused time is credited up to ``burst_bytes``.
+    """
+
+    rate_bytes_per_s: float
+    burst_bytes: int = 0
+    free_at: float = 0.0
+
+    def charge(self, size_bytes: int, at: float) -> None:
+        """Use the pipe from ``at`` for this many bytes."""
+        credit_s = self.burst_bytes / self.rate_bytes_per_s
+        begins = max(self.free_at, at - credit_s)
+        self.free_at = begins + size_bytes / self.rate_bytes_per_s
+
+
+@dataclass(slots=True)
+class PacedStage:
+    """A stage that passes pieces of at most ``piece_bytes`` whenever the pipe is free."""
+
+    pipe: Pipe
+    piece_bytes: int
+    held_bytes: int = 0
+    _queue: deque[Item] = field(default_factory=deque)
+
+    def feed(self, item: Item) -> Iterator[Item]:
+        """What may leave at once."""
+        self._queue.append(item)
+        if isinstance(item, Data):
+            self.held_bytes += len(item.payload)
+        return self.expire(item.due)
+
+    def deadline(self) -> float | None:
+        """When the next piece may leave."""
+        if not self._queue:
+            return None
+        head = self._queue[0]
+        return max(head.due, self.pipe.free_at) if isinstance(head, Data) else head.due
+
+    def expire(self, now: float) -> Iterator[Item]:
+        """The pieces whose turn has come; late wake-ups are made up for, so the rate holds."""
+        while (due := self.deadline()) is not None and due <= now:
+            item = self._queue.popleft()
+            if not isinstance(item, Data):
+                yield postponed(item, now)
+                continue
+            piece, rest = item.split(self.piece_bytes)
+            if rest.payload:
+                self._queue.appendleft(rest)
+            self.pipe.charge(len(piece.payload), due)
+            self.held_bytes -= len(piece.payload)
+            yield postponed(piece, now)
+
+    def heal(self, now: float) -> Iterator[Item]:
+        """Everything leaves at once."""
+        queue, self._queue, self.held_bytes = self._queue, deque(), 0
+        return (postponed(item, now) for item in queue)
