@@ -1,0 +1,26 @@
+"""How a check is read from YAML: its configuration, and the annotations its fields share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
+
+from harness.units import DurationS, Fraction, FrequencyPerS, yaml_name
+
+YAML_CONFIG: Mapping[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
+"""Unknown keys are mistakes, and the names that users write carry no units."""
+
+WithinS: TypeAlias = Annotated[DurationS, Field(description="how long it may take")]
+AtMost: TypeAlias = Annotated[int, Field(ge=0, description="this many are allowed")]
+AtLeast: TypeAlias = Annotated[int, Field(ge=0, description="this many must be seen")]
+AtMostPerS: TypeAlias = Annotated[FrequencyPerS, Field(description="this many in a time")]
+AtMostRatio: TypeAlias = Annotated[float, Field(ge=1, description="one divided by the other")]
+AtLeastShare: TypeAlias = Annotated[Fraction, Field(description="this share must be reached")]
+
+
+def demand_any(**given: object) -> None:
+    """Raise ValueError, which says what would be right, if none of these fields was given."""
+    if all(value is None for value in given.values()):
+        raise ValueError("this demands nothing; give " + " or ".join(given))

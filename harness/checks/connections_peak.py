@@ -1,0 +1,63 @@
+"""``connections_peak``: the client keeps to the size of its pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, ClassVar
+
+from harness.checks._base import Finding
+from harness.checks._connections import Connection, connections, open_counts
+from harness.checks._fields import YAML_CONFIG, AtMost
+from harness.checks._run import Moment, capacity
+from harness.checks._verdicts import bounds, decide, many, unknown
+from harness.history import History
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionsPeak:
+    """The client never has more connections open at once than its pool allows.
+
+    A connection counts from when the proxy accepted it until the first sign that the client has
+    done with it: its socket was closed, its FIN or RST arrived, a fault ended the connection, or
+    both ends are gone. The whole run counts, recovery included. Without ``at_most`` the limit is
+    what the client was told: pool size and overflow together.
+
+    Evidence: the openings of the connections that were open at the peak, the last one first.
+    Unknown if the proxy saw no connection, or if there is no limit to compare with.
+    """
+
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
+    NAME: ClassVar[str] = "connections_peak"
+    GROUP: ClassVar[str] = "conservation"
+    REQUIREMENT: ClassVar[str] = (
+        "A pool never holds more connections at once than it was allowed, "
+        "those it is opening or closing included."
+    )
+    SHORTHAND: ClassVar[str | None] = "at_most"
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "connections_peak: true",
+        "connections_peak: 6",
+        "connections_peak: {at_most: 6}",
+    )
+
+    at_most: AtMost | None = None
+
+    def judge(self, history: History) -> Finding:
+        """Find the most connections open at once."""
+        limit = capacity(history) if self.at_most is None else self.at_most
+        expected = f"{bounds(limit, None, 'connection')} open at once"
+        if limit is None:
+            return unknown(self, expected, "the history doesn't say how large the pool may be")
+        seen = connections(history)
+        if not seen:
+            return unknown(self, expected, "the proxy saw no connection")
+        at, peak = max(open_counts(seen), key=itemgetter(1))
+        actual = f"{many(peak, 'connection')} open at once"
+        shown = [c.opened_id for c in reversed(seen) if _is_open(c, at)]
+        return decide(self, history, expected, actual, failed=peak > limit, evidence=shown)
+
+
+def _is_open(connection: Connection, at: Moment) -> bool:
+    opened = (connection.opened.at_s, connection.opened_id)
+    return opened <= at and (connection.left is None or connection.left > at)
