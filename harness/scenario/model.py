@@ -1,0 +1,167 @@
+"""What a scenario says, as frozen values. ``reader`` makes one from YAML; nothing here reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import Field
+
+from harness.checks import Check
+from harness.faults import FaultSpec
+from harness.units import DurationS, Fraction, FrequencyPerS, SizeBytes, yaml_name
+
+CONFIG: dict[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
+
+CALLERS_LIMIT = 5_000
+CALLS_LIMIT = 1_000_000
+REPLY_LIMIT_BYTES = 64 * 2**20
+
+Level: TypeAlias = Literal["must", "should", "info"]
+ProxyTls: TypeAlias = Literal["off", "passthrough", "terminate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What stands behind the proxy."""
+
+    __pydantic_config__: ClassVar[Any] = CONFIG
+
+    serve: Annotated[Literal["http", "echo"], Field(description="what the backends speak")] = "http"
+    backends: Annotated[
+        tuple[str, ...], Field(min_length=1, description="one server each; the first is in use")
+    ] = ("blue",)
+    tls: Annotated[bool, Field(description="TLS between proxy and backend")] = False
+    keep_alive_s: Annotated[
+        DurationS | None, Field(description="the server closes connections idle for longer")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """The man in the middle."""
+
+    __pydantic_config__: ClassVar[Any] = CONFIG
+
+    tls: Annotated[ProxyTls, Field(description="what the proxy does with TLS")] = "off"
+    balance: Annotated[
+        Literal["first", "round_robin"], Field(description="which backend a new connection gets")
+    ] = "first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolWords:
+    """Pool settings in SQLAlchemy's words; an adapter maps them to its library's own."""
+
+    __pydantic_config__: ClassVar[Any] = CONFIG
+
+    size: Annotated[int, Field(ge=1, le=CALLERS_LIMIT, description="connections kept")] = 4
+    max_overflow: Annotated[int, Field(ge=0, le=CALLERS_LIMIT, description="more under load")] = 0
+    timeout_s: Annotated[DurationS, Field(description="how long a caller waits for one")] = 5.0
+    recycle_s: Annotated[DurationS | None, Field(description="never used when older")] = None
+    idle_timeout_s: Annotated[DurationS | None, Field(description="closed when idle longer")] = None
+    pre_ping: Annotated[bool, Field(description="asked whether it lives before use")] = False
+    connect_timeout_s: Annotated[DurationS, Field(description="for one attempt to connect")] = 2.0
+    min_idle: Annotated[int, Field(ge=0, description="kept ready in the background")] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """What the client under test is asked to be."""
+
+    __pydantic_config__: ClassVar[Any] = CONFIG
+
+    pool: PoolWords = PoolWords()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelWords:
+    """Which calls are cancelled, and when in the call."""
+
+    __pydantic_config__: ClassVar[Any] = CONFIG
+
+    probability: Annotated[Fraction, Field(description="this share of the calls")] = 1.0
+    after_s: Annotated[DurationS | None, Field(description="this long into the call")] = None
+    step: Annotated[int | None, Field(ge=1, description="at its N-th checkpoint")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonWords:
+    """Which calls the caller walks away from in the middle of the reply, and how."""
+
+    __pydantic_config__: ClassVar[Any] = CONFIG
+
+    probability: Annotated[Fraction, Field(description="this share of the calls")] = 1.0
+    how: Annotated[
+        Literal["exception", "reference"],
+        Field(description="the caller raises, or loses the only reference to the reply"),
+    ] = "exception"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseWords:
+    """One phase of the workload: calls, or a pause."""
+
+    __pydantic_config__: ClassVar[Any] = CONFIG
+
+    phase: Annotated[
+        str, Field(min_length=1, description="its name, for during: and reports", examples=["load"])
+    ]
+    pause_s: Annotated[DurationS | None, Field(description="nobody calls for this long")] = None
+    callers: Annotated[int, Field(ge=1, le=CALLERS_LIMIT, description="who call at once")] = 1
+    calls: Annotated[
+        int | None, Field(ge=1, le=CALLS_LIMIT, description="how many in all, over the callers")
+    ] = None
+    every_s: Annotated[
+        DurationS | None, Field(description="a caller begins its next call no sooner than this")
+    ] = None
+    rate_per_s: Annotated[
+        FrequencyPerS | None,
+        Field(description="calls begin at this rate, whether or not earlier ones have ended"),
+    ] = None
+    unsafe: Annotated[Fraction, Field(description="share of calls that must not run twice")] = 0.0
+    timeout_s: Annotated[DurationS | None, Field(description="the caller's limit for a call")] = (
+        10.0
+    )
+    size_bytes: Annotated[
+        SizeBytes, Field(le=REPLY_LIMIT_BYTES, description="bytes of a reply")
+    ] = 256
+    request_bytes: Annotated[
+        SizeBytes, Field(le=REPLY_LIMIT_BYTES, description="bytes of an unsafe call's body")
+    ] = 0
+    slow_s: Annotated[DurationS | None, Field(description="how long the origin thinks")] = None
+    framing: Annotated[
+        Literal["length", "chunked", "eof"], Field(description="how a reply's end is told")
+    ] = "length"
+    cancel: Annotated[CancelWords | None, Field(description="cancelled callers")] = None
+    abandon: Annotated[AbandonWords | None, Field(description="callers who walk away")] = None
+    close_after_s: Annotated[
+        DurationS | None,
+        Field(alias="close_after", description="the client is closed this long into the phase"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A whole scenario: what stands where, who calls, what breaks, what is expected."""
+
+    id: str
+    name: str
+    about: str = ""
+    level: Level = "must"
+    seed: int = 0
+    origin: Origin = Origin()
+    proxy: Proxy = Proxy()
+    client: ClientSettings = ClientSettings()
+    workload: tuple[PhaseWords, ...] = ()
+    faults: tuple[FaultSpec, ...] = ()
+    checks: tuple[Check, ...] = ()
+    recovery: bool = True
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    source: str = field(default="", compare=False)
+    file: str = field(default="", compare=False)
+
+    @property
+    def family(self) -> str:
+        """The first part of its id."""
+        return self.id.partition("/")[0]

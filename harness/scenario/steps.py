@@ -1,0 +1,121 @@
+"""What a workload's phases come to, call by call, before anything runs.
+
+Every call's fate is drawn from a generator of its own, keyed by seed, phase and call, and in a
+fixed order. So neither the callers' timing nor another setting of the phase can change whether
+call 17 is unsafe or cancelled. Shares are chances, not exact counts: with exact counts one
+call's fate would hang on all the others'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, overload
+
+from harness.faults import Cancellation
+from harness.scenario.model import PhaseWords
+from harness.timeline import Draws
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCall:
+    """One call of a phase: what is asked, when at the earliest, and what the caller does to it.
+
+    ``start_s`` counts from the beginning of the phase and is None unless the phase has a rate;
+    ``every_s`` is how long after its own last beginning a caller begins this one.
+    """
+
+    nonce: str
+    index: int
+    unsafe: bool
+    size_bytes: int
+    request_bytes: int
+    slow_s: float | None
+    framing: Literal["length", "chunked", "eof"]
+    timeout_s: float | None
+    start_s: float | None
+    every_s: float | None
+    cancel: Cancellation | None
+    abandon: Literal["exception", "reference"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhasePlan(Sequence[PlannedCall]):
+    """The calls of one phase, each made when it is looked at; a pause has none.
+
+    A million calls cost nothing until they are taken, and taking one twice gives the same call.
+    """
+
+    phase: PhaseWords
+    ordinal: int
+    seed: int
+
+    def __len__(self) -> int:
+        return self.phase.calls or 0
+
+    @overload
+    def __getitem__(self, index: int) -> PlannedCall: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PlannedCall]: ...
+    def __getitem__(self, index: int | slice) -> PlannedCall | list[PlannedCall]:
+        if isinstance(index, slice):
+            return [self._call(i) for i in range(*index.indices(len(self)))]
+        return self._call(range(len(self))[index])
+
+    def _call(self, index: int) -> PlannedCall:
+        phase = self.phase
+        random = Draws(self.seed, "workload", self.ordinal).random(index)
+        mark = random.getrandbits(24)
+        lucky = [random.random() for _ in range(3)]
+        unsafe = lucky[0] < phase.unsafe
+        cancel = _cancellation(phase, lucky[1])
+        return PlannedCall(
+            nonce=_nonce("p", self.ordinal, index, mark),
+            index=index,
+            unsafe=unsafe,
+            size_bytes=phase.size_bytes,
+            request_bytes=phase.request_bytes if unsafe else 0,
+            slow_s=phase.slow_s,
+            framing=phase.framing,
+            timeout_s=phase.timeout_s,
+            start_s=None if phase.rate_per_s is None else index / phase.rate_per_s,
+            every_s=phase.every_s,
+            cancel=cancel,
+            abandon=None if cancel is not None else _abandonment(phase, lucky[2]),
+        )
+
+
+def plan_phase(phase: PhaseWords, ordinal: int, seed: int) -> PhasePlan:
+    """The calls of a phase, which is the ``ordinal``-th of its workload (from 1).
+
+    Calls belong to no caller: whoever is free takes the next one.
+    """
+    return PhasePlan(phase, ordinal, seed)
+
+
+def plan_workload(workload: Sequence[PhaseWords], seed: int) -> list[PhasePlan]:
+    """The plan of each phase, in order."""
+    return [plan_phase(phase, ordinal, seed) for ordinal, phase in enumerate(workload, start=1)]
+
+
+def probe_nonce(round_ordinal: int, index: int, seed: int) -> str:
+    """A nonce for a call that measures recovery; no planned call has the same."""
+    mark = Draws(seed, "probe", round_ordinal).random(index).getrandbits(24)
+    return _nonce("r", round_ordinal, index, mark)
+
+
+def _nonce(letter: str, ordinal: int, index: int, mark: int) -> str:
+    """``p1-c17-9f03ab``: unique in a run by its counts, and between runs by the seed."""
+    return f"{letter}{ordinal}-c{index + 1}-{mark:06x}"
+
+
+def _cancellation(phase: PhaseWords, luck: float) -> Cancellation | None:
+    words = phase.cancel
+    if words is None or luck >= words.probability:
+        return None
+    return Cancellation(after_s=words.after_s, step=words.step)
+
+
+def _abandonment(phase: PhaseWords, luck: float) -> Literal["exception", "reference"] | None:
+    words = phase.abandon
+    return None if words is None or luck >= words.probability else words.how
