@@ -1,0 +1,111 @@
+"""What a fabric is: what lies beneath trio while a scenario runs, and what it can do.
+
+Proxy, origin, pool and runner use trio's own API and ``trio.current_time()``. For the hot path of
+the proxy, which can't afford a checkpoint at every read, a fabric also hands out *wires*: TCP
+sockets with non-blocking calls. Precise alarms come from it, too, because trio's own timers are
+only as fine as epoll's milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a fabric can do; a scenario that needs more is refused with the name of one that can."""
+
+    packets: bool = False
+    real_time: bool = True
+    processes: bool = True
+
+
+class Wire(Protocol):
+    """One TCP socket, non-blocking. Its calls raise what a socket raises: ``OSError``."""
+
+    peer_port: int
+
+    @property
+    def local_port(self) -> int:
+        """The port on our side."""
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """How many bytes were read; 0 is FIN; BlockingIOError if nothing is there."""
+
+    def recv(self, limit_bytes: int) -> bytes:
+        """Bytes that were read; empty is FIN; BlockingIOError if nothing is there."""
+
+    def send(self, data: memoryview | bytes) -> int:
+        """How many bytes the kernel took; BlockingIOError if none."""
+
+    async def wait_readable(self) -> None:
+        """Wait for bytes, an end or an error; ClosedResourceError if closed meanwhile."""
+
+    async def wait_writable(self) -> None:
+        """Wait until bytes can be sent; ClosedResourceError if closed meanwhile."""
+
+    def interrupt(self) -> None:
+        """Let who waits on it have ClosedResourceError, and stay open."""
+
+    def shutdown_write(self) -> None:
+        """Send FIN; reading goes on."""
+
+    def unsent_bytes(self) -> int:
+        """Bytes that the kernel has not sent yet; 0 where it can't tell."""
+
+    def reset(self) -> None:
+        """Send RST and close."""
+
+    def close(self) -> None:
+        """Close; that sends FIN unless bytes are unread, then RST. Harmless if closed already."""
+
+
+class Port(Protocol):
+    """A listening port."""
+
+    host: str
+    number: int
+
+    def accept(self) -> Wire:
+        """The next connection; BlockingIOError if none waits."""
+
+    async def wait_acceptable(self) -> None:
+        """Wait for a connection; ClosedResourceError if the port stops listening meanwhile."""
+
+    def refuse(self) -> None:
+        """Stop listening but keep the port: connects are refused."""
+
+    def listen(self) -> None:
+        """Listen (again)."""
+
+    def close(self) -> None:
+        """Give the port back."""
+
+
+class Alarm(Protocol):
+    """A call that is due; it can be taken back."""
+
+    def cancel(self) -> None:
+        """Don't make the call. Harmless afterwards."""
+
+
+class Fabric(Protocol):
+    """Where a scenario runs."""
+
+    name: str
+    capabilities: Capabilities
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Holds what the fabric needs while it is used: timers, a socket factory."""
+
+    def listen(self, host: str, port: int) -> Port:
+        """A port that listens (0: any free one); raises SetupError if it is taken."""
+
+    async def dial(self, host: str, port: int, limit_s: float) -> Wire:
+        """A connection to a literal address; raises OSError if it can't be had within the limit."""
+
+    def call_at(self, when: float, call: Callable[[], None]) -> Alarm:
+        """Make a call at an instant of trio's clock, as precisely as the fabric can."""

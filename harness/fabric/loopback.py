@@ -1,0 +1,206 @@
+"""The loopback fabric: real sockets of this machine's kernel, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import trio
+
+from harness.errors import SetupError
+from harness.fabric._base import Alarm, Capabilities
+from harness.fabric.timers import Timers, open_timers
+
+BACKLOG = 1024
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+_SIOCOUTQNSD = 0x894B
+_UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK})
+
+
+class SocketWire:
+    """A kernel's TCP socket, non-blocking."""
+
+    __slots__ = ("_sock", "peer_port", "recv", "recv_into", "send")
+
+    def __init__(self, sock: socket.socket, peer_port: int) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        self.recv_into = sock.recv_into
+        self.recv = sock.recv
+        self.send = sock.send
+        self.peer_port = peer_port
+
+    @property
+    def local_port(self) -> int:
+        """The port on our side; 0 once it is closed."""
+        try:
+            port: int = self._sock.getsockname()[1]
+        except OSError:
+            return 0
+        return port
+
+    async def wait_readable(self) -> None:
+        """Wait for bytes, an end or an error."""
+        if self._sock.fileno() < 0:
+            raise trio.ClosedResourceError("this wire is closed")
+        await trio.lowlevel.wait_readable(self._sock)
+
+    async def wait_writable(self) -> None:
+        """Wait until bytes can be sent."""
+        if self._sock.fileno() < 0:
+            raise trio.ClosedResourceError("this wire is closed")
+        await trio.lowlevel.wait_writable(self._sock)
+
+    def interrupt(self) -> None:
+        """Wake whoever waits on it, as closing does, but don't close."""
+        if self._sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._sock)
+
+    def shutdown_write(self) -> None:
+        """Send FIN; a socket that is gone already has no FIN to send."""
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno not in {errno.ENOTCONN, errno.EBADF, errno.ECONNRESET}:
+                raise
+
+    def unsent_bytes(self) -> int:
+        """Bytes not sent yet (SIOCOUTQNSD of linux/sockios.h); 0 where the system can't tell.
+
+        Not SIOCOUTQ of tcp(7): that counts until the ACK, which the receiver may delay by 40 ms.
+        """
+        if sys.platform != "linux" or self._sock.fileno() < 0:
+            return 0
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        answer = fcntl.ioctl(self._sock.fileno(), _SIOCOUTQNSD, b"\0\0\0\0")
+        return int.from_bytes(answer, sys.byteorder)
+
+    def reset(self) -> None:
+        """Send RST and close: with a linger time of zero, close() aborts (socket(7))."""
+        if self._sock.fileno() >= 0:
+            with suppress(OSError):  # the peer has reset it already
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+            self.close()
+
+    def close(self) -> None:
+        """Close, waking whoever waits on it."""
+        if self._sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+
+
+class SocketPort:
+    """A listening socket; to refuse, a bound one that doesn't listen takes its place."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._sock = self._bind(port)
+        self.number: int = self._sock.getsockname()[1]
+        self._sock.listen(BACKLOG)
+
+    def accept(self) -> SocketWire:
+        """The next connection."""
+        sock, address = self._sock.accept()
+        return SocketWire(sock, address[1])
+
+    async def wait_acceptable(self) -> None:
+        """Wait for a connection."""
+        if self._sock.fileno() < 0:
+            raise trio.ClosedResourceError("this port is closed")
+        await trio.lowlevel.wait_readable(self._sock)
+
+    def refuse(self) -> None:
+        """Stop listening but keep the port bound, so that nobody else can take it."""
+        self._replace()
+
+    def listen(self) -> None:
+        """Listen again."""
+        self._sock.listen(BACKLOG)
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self._sock.fileno() >= 0:
+            trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+
+    def _replace(self) -> None:
+        self.close()
+        self._sock = self._bind(self.number)
+
+    def _bind(self, port: int) -> socket.socket:
+        sock = socket.socket(self._family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        if sys.platform != "win32":  # there it would let others take a port in use
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((self.host, port))
+        except OSError as error:
+            sock.close()
+            raise SetupError(
+                f"can't listen on {self.host} port {port}: {error.strerror}; "
+                "choose another port, or end the program that holds it"
+            ) from error
+        return sock
+
+
+class LoopbackFabric:
+    """Real loopback sockets, precise alarms where the system has them."""
+
+    name = "loopback"
+    capabilities = Capabilities()
+
+    def __init__(self) -> None:
+        self._timers: Timers | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Timers at work."""
+        async with open_timers() as timers:
+            self._timers = timers
+            try:
+                yield
+            finally:
+                self._timers = None
+
+    def listen(self, host: str, port: int) -> SocketPort:
+        """A listening port."""
+        return SocketPort(host, port)
+
+    async def dial(self, host: str, port: int, limit_s: float) -> SocketWire:
+        """A connection to a literal address: no resolver, no happy eyeballs, no thread."""
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            failure = sock.connect_ex((host, port))
+            if failure in _UNDER_WAY:
+                failure = sock.connect_ex((host, port))  # on loopback it is through by now
+            if failure in _UNDER_WAY:
+                failure = await _connected(sock, limit_s)
+            if failure in {0, errno.EISCONN}:
+                return SocketWire(sock, port)
+        except BaseException:
+            sock.close()
+            raise
+        sock.close()
+        raise OSError(failure, f"can't reach {host} port {port}: {os.strerror(failure)}")
+
+    def call_at(self, when: float, call: Callable[[], None]) -> Alarm:
+        """A precise alarm; only while ``running``."""
+        assert self._timers is not None, "the fabric is not running"
+        return self._timers.call_at(when, call)
+
+
+async def _connected(sock: socket.socket, limit_s: float) -> int:
+    """How a connect that is under way ends: an errno, 0 if it succeeds."""
+    with trio.move_on_after(limit_s):
+        await trio.lowlevel.wait_writable(sock)
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return errno.ETIMEDOUT

@@ -1,0 +1,128 @@
+"""A witness of what client sockets do, which shares no code with the proxy.
+
+trio lets a run replace the factory of its sockets. Here every socket made through trio's own API
+is wrapped: what connects is a client, so each attempt (refused ones included, which no proxy ever
+sees) and each close is told. The proxy's sockets don't come from this factory.
+"""
+
+from __future__ import annotations
+
+import errno
+import operator
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import trio
+
+OUTCOMES = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.ETIMEDOUT: "timeout",
+}
+
+OnDialed = Callable[[int, str, float], None]
+"""Told after each attempt: the local port, the outcome, and when it began (trio's clock)."""
+OnClosed = Callable[[int], None]
+"""Told when a socket that was connected is closed: its local port."""
+
+
+@contextmanager
+def watch_clients(on_dialed: OnDialed, on_closed: OnClosed) -> Iterator[None]:
+    """Watch every socket that connects through trio's API while the block runs."""
+    factory = _Factory(on_dialed, on_closed)
+    before = trio.socket.set_custom_socket_factory(factory)
+    try:
+        yield
+    finally:
+        factory.telling = False
+        trio.socket.set_custom_socket_factory(before)
+
+
+class _Factory(trio.abc.SocketFactory):
+    def __init__(self, on_dialed: OnDialed, on_closed: OnClosed) -> None:
+        self.on_dialed = on_dialed
+        self.on_closed = on_closed
+        self.telling = True
+
+    def socket(
+        self,
+        family: int = socket.AF_INET,
+        type: int = socket.SOCK_STREAM,  # noqa: A002 - trio's name for it
+        proto: int = 0,
+    ) -> trio.socket.SocketType:
+        """A socket of the kernel's, watched."""
+        plain = socket.socket(family, type, proto)
+        return WatchedSocket(trio.socket.from_stdlib_socket(plain), self)
+
+
+class WatchedSocket(trio.socket.SocketType):
+    """Does what the socket inside does, and tells of connecting and closing."""
+
+    def __init__(self, inner: trio.socket.SocketType, factory: _Factory) -> None:
+        self._inner = inner
+        self._factory = factory
+        self._connected_port = 0
+
+    async def connect(self, address: Any) -> None:
+        """Connect, and tell how it went."""
+        began = trio.current_time()
+        outcome = "cancelled"
+        try:
+            await self._inner.connect(address)
+            outcome = "ok"
+        except OSError as error:
+            outcome = OUTCOMES.get(error.errno or 0, "other")
+            raise
+        finally:
+            self._tell_dialed(outcome, began)
+
+    def _tell_dialed(self, outcome: str, began: float) -> None:
+        if not self._factory.telling:
+            return
+        port = 0
+        if outcome == "ok":
+            port = self._connected_port = self._inner.getsockname()[1]
+        self._factory.on_dialed(port, outcome, began)
+
+    def close(self) -> None:
+        """Close, and tell it."""
+        port, self._connected_port = self._connected_port, 0
+        self._inner.close()
+        if port and self._factory.telling:
+            self._factory.on_closed(port)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def detach(self) -> int:
+        """The bare descriptor, which is watched no more."""
+        self._connected_port = 0
+        return self._inner.detach()
+
+    def __del__(self) -> None:
+        # A socket that nobody closed is closed by the garbage collector: that is a close, too.
+        if getattr(self, "_connected_port", 0):
+            self.close()
+
+
+def _delegate(name: str) -> Any:
+    def method(self: WatchedSocket, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._inner, name)(*args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"``{name}`` of the socket inside."
+    return method
+
+
+for _name in dir(trio.socket.SocketType):
+    if _name.startswith("_") or _name in vars(WatchedSocket):
+        continue
+    if isinstance(getattr(trio.socket.SocketType, _name), property):
+        setattr(WatchedSocket, _name, property(operator.attrgetter(f"_inner.{_name}")))
+    else:
+        setattr(WatchedSocket, _name, _delegate(_name))
