@@ -1,0 +1,17 @@
+"""The man in the middle between a client's pool and its server."""
+
+from harness.proxy.authority import Authority
+from harness.proxy.backends import Address, Backends
+from harness.proxy.injector import Charge, Injector
+from harness.proxy.proxy import Proxy, ProxySettings, open_proxy
+
+__all__ = [
+    "Address",
+    "Authority",
+    "Backends",
+    "Charge",
+    "Injector",
+    "Proxy",
+    "ProxySettings",
+    "open_proxy",
+]

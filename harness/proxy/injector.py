@@ -1,0 +1,238 @@
+"""Which faults of the run strike where: asked by the proxy's shell at each site.
+
+Pure: it knows the scene (phase, clock), draws by key, and says what becomes of a connection being
+accepted, a handshake, the listening port, the backends. Faults on the bytes of connections are
+handed out as ``Armed``. Every firing is told to ``on_event`` once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.connection import Armed
+from harness.faults import (
+    AcceptDecision,
+    AcceptFault,
+    BackendChange,
+    BackendFault,
+    CallerFault,
+    Cancellation,
+    FaultSpec,
+    HandshakeDecision,
+    HandshakeFault,
+    ListenFault,
+    StreamFault,
+    StrikeFault,
+)
+from harness.history import Event, FaultArmed, FaultFired, FaultHealed
+from harness.timeline import Draws
+from harness.trigger import Scene, window_closes, window_opens, window_ready
+
+
+@dataclass(slots=True, eq=False)
+class Charge:
+    """One fault of the run, ready to strike at its site."""
+
+    index: int
+    spec: FaultSpec
+    draws: Draws
+    armed_at: float
+    armed: Armed | None = None
+    fired: int = 0
+    healed: bool = False
+    occasion: int = -1
+    victim: str = ""  # the backend it has killed
+
+    def is_open(self, scene: Scene, now: float) -> bool:
+        """Whether the run's own conditions hold now."""
+        if self.healed or self.fired >= self.spec.when.limit:
+            return False
+        return self.in_window(scene, now)
+
+    def in_window(self, scene: Scene, now: float) -> bool:
+        """Whether ``at``, ``during`` and ``for`` hold now."""
+        ready = window_ready(self.spec.when, scene, now)
+        return ready is not None and ready <= now < self.closes(scene)
+
+    def closes(self, scene: Scene) -> float:
+        """When its window closes; infinity if it doesn't."""
+        when = self.spec.when
+        if when.for_s is None or when.at_s is not None or when.during is not None:
+            return window_closes(when, scene)
+        if isinstance(self.spec.fault, ListenFault | BackendFault | CallerFault):  # the run's
+            return max(self.armed_at, scene.zero or self.armed_at) + when.for_s
+        return math.inf
+
+    def lets_go(self, scene: Scene, begun: float) -> float:
+        """When it lets go by itself of a connection it has held since ``begun``."""
+        when = self.spec.when
+        if when.at_s is not None or when.during is not None:
+            return window_closes(when, scene)
+        return math.inf if when.for_s is None else begun + when.for_s
+
+    def chooses(self, ordinal: int, backend: str) -> bool:
+        """Whether it speaks of this connection."""
+        when = self.spec.when
+        if when.connection is not None and ordinal not in when.connection:
+            return False
+        if when.backend is not None and when.backend != backend:
+            return False
+        return self.lucky(ordinal)
+
+    def lucky(self, *key: object) -> bool:
+        """Whether chance lets it strike this occasion."""
+        probability = self.spec.when.probability
+        return probability is None or self.draws.chance(probability, *key)
+
+
+class Injector:
+    """The faults of one run."""
+
+    def __init__(
+        self, seed: int, scene: Scene, on_event: Callable[[Event], None], zero: float
+    ) -> None:
+        self.scene = scene
+        self.charges: list[Charge] = []
+        self._cancelling: dict[str, Charge] = {}
+        self._seed = seed
+        self._on_event = on_event
+        self._zero = zero
+
+    def arm(self, specs: Sequence[FaultSpec], now: float) -> list[Charge]:
+        """Let these faults wait for their triggers."""
+        charges = []
+        for index, spec in enumerate(specs, start=len(self.charges)):
+            armed = None
+            if isinstance(spec.fault, StreamFault | StrikeFault):
+                armed = spec.arm(index, self._seed)
+            charges.append(Charge(index, spec, Draws(self._seed, index), now, armed))
+            self._tell(FaultArmed(at_s=now - self._zero, index=index, fault=spec.name))
+        self.charges += charges
+        return charges
+
+    def heal(self, charge: Charge, now: float) -> None:
+        """The fault strikes no more."""
+        if not charge.healed:
+            charge.healed = True
+            if charge.armed is not None:
+                charge.armed.healed = True
+            self._tell(
+                FaultHealed(at_s=now - self._zero, index=charge.index, fault=charge.spec.name)
+            )
+
+    def stream_faults(self) -> list[Armed]:
+        """What a new connection must carry."""
+        return [c.armed for c in self.charges if c.armed is not None and not c.healed]
+
+    # --- the sites --------------------------------------------------------------------------
+
+    def on_accept(
+        self, ordinal: int, backend: str, open_connections: int, now: float
+    ) -> tuple[AcceptDecision, Charge | None]:
+        """What becomes of a connection just accepted, and by which fault."""
+        for charge in self._open(AcceptFault, now):
+            fault = charge.spec.fault
+            assert isinstance(fault, AcceptFault)
+            if charge.chooses(ordinal, backend):
+                random = charge.draws.random(ordinal, "decision")
+                decision = fault.on_accept(open_connections, random)
+                if decision is not None:
+                    self.fire(charge, now, ordinal, "at accept")
+                    return decision, charge
+        return None, None
+
+    def on_handshake(
+        self, ordinal: int, backend: str, now: float
+    ) -> tuple[HandshakeDecision | None, Charge | None]:
+        """What becomes of a TLS handshake, and by which fault."""
+        for charge in self._open(HandshakeFault, now):
+            fault = charge.spec.fault
+            assert isinstance(fault, HandshakeFault)
+            if charge.chooses(ordinal, backend):
+                self.fire(charge, now, ordinal, "in the TLS handshake")
+                return fault.on_handshake(), charge
+        return None, None
+
+    def listens(self, now: float) -> bool:
+        """Whether the port should accept connections at all."""
+        return not any(self._open(ListenFault, now))
+
+    def note_refused(self, now: float) -> None:
+        """A client's connect was refused: the faults that keep the port shut have struck."""
+        for charge in self._open(ListenFault, now):
+            self.fire(charge, now, 0, "connect refused")
+
+    def backend_changes(self, now: float) -> Iterator[tuple[BackendChange, Charge]]:
+        """The changes of backends whose time has come, each once an occasion."""
+        for charge in self._open(BackendFault, now):
+            fault = charge.spec.fault
+            assert isinstance(fault, BackendFault)
+            occasion = self.scene.phase_ordinal if charge.spec.when.during is not None else 0
+            if occasion != charge.occasion:
+                charge.occasion = occasion
+                yield fault.change(), charge
+
+    def on_call(self, key: str, now: float) -> Cancellation | None:
+        """How the caller of this call is cancelled, if at all."""
+        for charge in self._open(CallerFault, now):
+            fault = charge.spec.fault
+            assert isinstance(fault, CallerFault)
+            if charge.lucky(key):
+                charge.fired += 1
+                self._cancelling[key] = charge
+                return fault.on_call(charge.draws.random(key, "cancel"))
+        return None
+
+    def note_cancelled(self, key: str, now: float) -> None:
+        """The caller of this call was cancelled: the fault that wanted it has struck."""
+        charge = self._cancelling.pop(key, None)
+        if charge is not None:
+            self.tell_fired(charge, now, 0, f"call {key}")
+
+    def recoveries(self, now: float) -> Iterator[str]:
+        """The backends that live again: the faults that killed them are healed or over."""
+        killed = [charge for charge in self.charges if charge.victim]
+        over = [c for c in killed if c.healed or not c.in_window(self.scene, now)]
+        for charge in over:
+            if not any(c.victim == charge.victim for c in killed if c not in over):
+                yield charge.victim
+            charge.victim = ""
+
+    def next_change(self, now: float) -> float | None:
+        """When a window of the run opens or closes next."""
+        instants = []
+        for charge in self.charges:
+            if not charge.healed:
+                opens = window_opens(charge.spec.when, self.scene)
+                instants += [charge.closes(self.scene), math.inf if opens is None else opens]
+        return min((instant for instant in instants if now < instant < math.inf), default=None)
+
+    # --- telling ----------------------------------------------------------------------------
+
+    def fire(self, charge: Charge, now: float, connection: int, where: str) -> None:
+        """Count and tell that a fault has struck."""
+        charge.fired += 1
+        self.tell_fired(charge, now, connection, where)
+
+    def tell_fired(self, charge: Charge, now: float, connection: int, where: str) -> None:
+        """Tell that a fault has struck."""
+        self._tell(
+            FaultFired(
+                at_s=now - self._zero,
+                index=charge.index,
+                fault=charge.spec.name,
+                connection=connection,
+                where=where,
+                ends=charge.spec.ends_client,
+            )
+        )
+
+    def _open(self, site: type, now: float) -> Iterator[Charge]:
+        for charge in self.charges:
+            if isinstance(charge.spec.fault, site) and charge.is_open(self.scene, now):
+                yield charge
+
+    def _tell(self, event: Event) -> None:
+        self._on_event(event)
