@@ -1,0 +1,118 @@
+"""The client under test, kept in a task of its own: opened and closed there, watched all along.
+
+``open`` and ``close`` run in the same task, so a client may open a nursery in one and close it in
+the other; limits are kept by moving the deadline of the task's own scope, never by a scope that
+ends between the two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import trio
+
+from harness.clients import Client, Settings, outcome_of
+from harness.errors import InputError, SetupError
+from harness.history import ClientClosed, ClientClosing, ClientFailed, ClientOpened, Event, Leaked
+from harness.runner.watchdog import Watchdog
+
+OPEN_LIMIT_S = 10.0
+CLOSE_LIMIT_S = 10.0
+CLIENT_RAISES = (Exception, SystemExit, KeyboardInterrupt)
+"""Whatever a client raises is told; a real Ctrl-C arrives as a signal, not as an exception."""
+
+
+class ClientHost:
+    """Opens the client, closes it when asked, and tells how both went."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        tell: Callable[[Event], None],
+        watchdog: Watchdog,
+    ) -> None:
+        self.client = client
+        self.failed = False
+        self.in_flight = 0
+        self.opened = trio.Event()
+        self.closed = trio.Event()
+        self._settings = settings
+        self._tell = tell
+        self._watchdog = watchdog
+        self._close = trio.Event()
+        self._scope = trio.CancelScope()
+        self._zero = trio.current_time()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the client may be called: one that blocked the event loop would do it again."""
+        return not self._watchdog.barked
+
+    def ask_to_close(self) -> None:
+        """Let the client be closed now; ``closed`` is set when that is over."""
+        self._close.set()
+
+    async def run(self, zero: float) -> None:
+        """The client's whole life."""
+        self._zero = zero
+        try:
+            with self._scope:
+                try:
+                    if await self.do("open"):
+                        self._tell(ClientOpened(at_s=self._at_s(), took_s=self._took_s))
+                        self.opened.set()
+                        await self._close.wait()
+                        self._tell(ClientClosing(at_s=self._at_s(), in_flight=self.in_flight))
+                        if await self.do("close"):
+                            self._tell(ClientClosed(at_s=self._at_s(), took_s=self._took_s))
+                            self._tell_open_nurseries()
+                finally:
+                    self._cancel_open_nurseries()
+            if self._scope.cancelled_caught:
+                self._fail(self._doing, "timeout", f"it did not return within {OPEN_LIMIT_S:g} s")
+        finally:
+            self.opened.set()
+            self.closed.set()
+
+    async def do(self, what: str) -> bool:
+        """Open or close the client within its limit; whether it did."""
+        began = trio.current_time()
+        self._doing = what
+        limit_s = OPEN_LIMIT_S if what == "open" else CLOSE_LIMIT_S
+        self._scope.deadline = began + limit_s
+        try:
+            if what == "open":
+                await self.client.open(self._settings)
+            else:
+                await self.client.close()
+        except (InputError, SetupError):
+            raise
+        except CLIENT_RAISES as error:
+            outcome = outcome_of(error)
+            self._fail(what, outcome.kind, outcome.message)
+            return False
+        finally:
+            self._scope.deadline = math.inf
+            self._took_s = trio.current_time() - began
+        return True
+
+    def _fail(self, during: str, kind: str, message: str) -> None:
+        self.failed = True
+        self._tell(ClientFailed(at_s=self._at_s(), during=during, kind=kind, message=message))
+
+    def _tell_open_nurseries(self) -> None:
+        """A nursery that ``close`` left open holds tasks nobody will end."""
+        nurseries = trio.lowlevel.current_task().child_nurseries
+        tasks = sum(len(nursery.child_tasks) for nursery in nurseries)
+        if nurseries:
+            detail = "a nursery opened in open() is not closed by close()"
+            self._tell(Leaked(at_s=self._at_s(), what="tasks", count=tasks, detail=detail))
+
+    def _cancel_open_nurseries(self) -> None:
+        for nursery in trio.lowlevel.current_task().child_nurseries:
+            nursery.cancel_scope.cancel()
+
+    def _at_s(self) -> float:
+        return trio.current_time() - self._zero

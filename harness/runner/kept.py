@@ -1,0 +1,93 @@
+"""Kept runs: the history, the scenario as it was resolved, and the environment, in a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.errors import InputError, Problem
+from harness.history import History
+from harness.result import RunResult
+from harness.runner.run import judge
+from harness.scenario import read_text
+
+HISTORY = "history.jsonl"
+SCENARIO = "scenario.yaml"
+RUN = "run.json"
+
+
+def keep(result: RunResult, folder: Path) -> Path:
+    """The folder this run was kept in: ``folder/<id>/<client>-<seed>``.
+
+    Raises InputError if it can't be written.
+    """
+    client = "".join(c if c.isalnum() or c in "-_." else "_" for c in result.client)
+    place = folder / result.scenario.id / f"{client}-{result.seed}"
+    about = {
+        "id": result.scenario.id,
+        "client": result.client,
+        "seed": result.seed,
+        "fabric": result.fabric,
+        "round": result.round,
+        "took_s": round(result.took_s, 3),
+        "verdict": result.verdict.value,
+        "setup_error": result.setup_error,
+        "environment": result.environment,
+    }
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / HISTORY).write_text(result.history.to_jsonl(), encoding="utf-8")
+        (place / SCENARIO).write_text(result.scenario.source, encoding="utf-8")
+        (place / RUN).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        hint = "name a folder that can be written, with --keep"
+        problem = Problem(f"can't keep the run: {error.strerror}", hint=hint, file=str(place))
+        raise InputError(problem) from error
+    return place
+
+
+def load(folder: Path) -> list[RunResult]:
+    """The runs kept in or below a folder, judged again. Raises InputError if there is none."""
+    places = sorted(path.parent for path in folder.rglob(RUN)) if folder.is_dir() else []
+    if not places:
+        hint = "name the folder that was given to `harness run --keep`"
+        raise InputError(Problem(f"no kept run is here (no {RUN})", hint=hint, file=str(folder)))
+    return [_load(place) for place in places]
+
+
+def _load(place: Path) -> RunResult:
+    about = _about(place / RUN)
+    source = _text(place / SCENARIO)
+    scenario = read_text(source, file=str(place / SCENARIO), id=str(about.get("id", "")) or None)
+    history = History.from_jsonl(_text(place / HISTORY), str(place / HISTORY))
+    setup_error = str(about.get("setup_error", ""))
+    return RunResult(
+        scenario=scenario,
+        client=str(about.get("client", "")),
+        seed=int(str(about.get("seed", 0))),
+        fabric=str(about.get("fabric", "")),
+        history=history,
+        findings=() if setup_error else judge(scenario.checks, history),
+        took_s=float(str(about.get("took_s", 0.0))),
+        round=int(str(about.get("round", 1))),
+        setup_error=setup_error,
+        environment=dict(about.get("environment", {})),  # type: ignore[call-overload]
+    )
+
+
+def _about(path: Path) -> dict[str, object]:
+    try:
+        about = json.loads(_text(path))
+        int(str(about.get("seed", 0))), float(str(about.get("took_s", 0.0)))
+        return dict(about)
+    except (ValueError, TypeError, AttributeError) as error:
+        hint = "keep the file as `harness run --keep` wrote it"
+        raise InputError(Problem(f"not readable: {error}", hint=hint, file=str(path))) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "keep the folder as `harness run --keep` wrote it"
+        raise InputError(Problem(f"can't be read: {error}", hint=hint, file=str(path))) from error

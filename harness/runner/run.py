@@ -1,0 +1,96 @@
+"""One scenario, one client, one seed: the run and its verdict."""
+
+from __future__ import annotations
+
+import platform
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from dataclasses import replace
+
+import trio
+
+import harness
+from harness.checks import Check, Finding, Verdict, all_checks
+from harness.clients import load_client
+from harness.errors import SetupError
+from harness.history import History
+from harness.result import Progress, RunResult
+from harness.runner.stage import Stage
+from harness.scenario import Scenario
+
+ALWAYS = ("fault_fired", "client_contract", "every_call_ends")
+"""Checks that no scenario can leave out: without them a pass would mean nothing."""
+
+
+def run_scenario(
+    scenario: Scenario,
+    client: str = "reference",
+    *,
+    seed: int | None = None,
+    ordinal: int = 1,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> RunResult:
+    """Run a scenario and judge it.
+
+    ``seed`` overrides the scenario's own. What a client prints goes to stderr, so that it can't
+    spoil what the harness prints. Raises InputError if there is no such client, Interrupted on
+    SIGINT or SIGTERM; a port that can't be had is told in ``setup_error``.
+    """
+    chosen = load_client(client)
+    seed = scenario.seed if seed is None else seed
+    began = time.perf_counter()
+    setup_error = ""
+    with redirect_stdout(sys.stderr):
+        stage = Stage(
+            scenario,
+            seed,
+            chosen(),
+            client,
+            lambda progress: on_progress(replace(progress, round=ordinal)),
+        )
+        try:
+            trio.run(stage.play, restrict_keyboard_interrupt_to_checkpoints=True)
+        except SetupError as error:
+            setup_error = str(error)
+    return RunResult(
+        scenario=scenario,
+        client=client,
+        seed=seed,
+        fabric="loopback",
+        history=stage.history,
+        findings=() if setup_error else judge(scenario.checks, stage.history),
+        took_s=time.perf_counter() - began,
+        round=ordinal,
+        setup_error=setup_error,
+        environment=environment(),
+    )
+
+
+def judge(checks: Iterable[Check], history: History) -> tuple[Finding, ...]:
+    """The findings of these checks, and of those that are always on."""
+    asked = {check.NAME: check for check in checks}
+    always = {name: all_checks()[name]() for name in ALWAYS if name not in asked}
+    return tuple(_judge(check, history) for check in (*asked.values(), *always.values()))
+
+
+def _judge(check: Check, history: History) -> Finding:
+    """A check never raises; if a third party's does, that is no pass."""
+    try:
+        return check.judge(history)
+    except Exception as error:  # noqa: BLE001 - a broken check must not hide the others
+        actual = f"the check itself failed: {type(error).__name__}: {error}"
+        return Finding(check.NAME, Verdict.UNKNOWN, check.REQUIREMENT, "a judgement", actual)
+
+
+def environment() -> dict[str, str]:
+    """What a run depends on besides its scenario and seed: versions and the platform."""
+    return {
+        "harness": harness.__version__,
+        "python": platform.python_version(),
+        "trio": trio.__version__,
+        "openssl": ssl.OPENSSL_VERSION,
+        "platform": platform.platform(),
+    }

@@ -1,0 +1,315 @@
+"""One run of one scenario: everything is set up, driven, healed, closed, and written down.
+
+The order in which things open is the order in which they can be trusted: fabric, origin, proxy,
+then the client. They close the other way round, so what is open after the client's ``close`` is
+the client's leak.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import trio
+
+from harness.clients import Client, Settings
+from harness.errors import HarnessError
+from harness.fabric import Fabric, LoopbackFabric, open_tasks
+from harness.fabric.witness import watch_clients
+from harness.history import (
+    CallCancelled,
+    ClientFailed,
+    Dialed,
+    Event,
+    History,
+    Leaked,
+    LeakReported,
+    RunEnded,
+    RunStarted,
+    SocketClosed,
+)
+from harness.origin import open_origin
+from harness.proxy import Address, Authority, Proxy, ProxySettings, open_proxy
+from harness.result import Progress
+from harness.runner.calls import Caller
+from harness.runner.host import ClientHost
+from harness.runner.watchdog import LoopBlocked, Watchdog
+from harness.runner.workload import Workload
+from harness.scenario import Scenario
+
+SETTLE_LIMIT_S = 1.0
+"""How long connections may take to be gone after the client was closed."""
+SETTLE_POLL_S = 0.01
+RUN_LIMIT_S = 600.0
+"""No run takes longer; one that does is cancelled and said to hang."""
+PROGRESS_S = 0.1
+STACK_CORRUPTED = "stack corrupted"
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was ended by a signal; everything it had opened is closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.number = number
+
+
+class Stage:
+    """Where one scenario is played."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        client: Client,
+        client_name: str,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.history = History()
+        self._scenario = scenario
+        self._seed = seed
+        self._client = client
+        self._client_name = client_name
+        self._on_progress = on_progress
+        self._fabric: Fabric = LoopbackFabric()
+        self._phase = ""
+        self._fired = 0
+        self._ports: set[int] = set()
+        self._interrupted = 0
+        self._watchdog = Watchdog()
+        self._watchdog.guard(ClientHost.do, Caller.ask)
+
+    async def play(self) -> None:
+        """Run the scenario; its history is then complete. Raises SetupError, Interrupted."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._watch_signals, nursery.cancel_scope)
+            failure: Exception | None = None
+            try:
+                with trio.move_on_after(RUN_LIMIT_S) as limit:
+                    async with self._watchdog.watching():
+                        await self._play()
+                if limit.cancelled_caught:
+                    self.history.add(RunEnded(at_s=RUN_LIMIT_S, hung="the run"))
+            except BaseExceptionGroup as group:
+                failure = self._explain(group)
+            except LoopBlocked as blocked:
+                self._tell_blocked(blocked)
+            except Exception as error:  # noqa: BLE001 - raised again outside the nursery
+                failure = error
+            nursery.cancel_scope.cancel()
+        if self._interrupted:
+            raise Interrupted(self._interrupted)
+        if failure is not None:
+            raise failure
+
+    def _tell_left_open(self) -> None:
+        message = "a nursery or cancel scope entered in open() is not left by close()"
+        self._tell(ClientFailed(at_s=self._at_s(), during="close", kind="other", message=message))
+
+    def _explain(self, group: BaseExceptionGroup[BaseException]) -> Exception | None:
+        """What a nursery's group comes to: a blocked loop is told, one error is itself."""
+        blocked, rest = group.split(LoopBlocked)
+        if blocked is not None:
+            self._tell_blocked(_leaf(blocked))
+            return None
+        cause = _leaf(group)
+        if isinstance(cause, HarnessError):
+            return cause
+        if rest is not None and isinstance(rest, Exception):
+            return rest
+        raise group
+
+    def _tell_blocked(self, blocked: BaseException) -> None:
+        self._tell(
+            ClientFailed(at_s=self._at_s(), during="call", kind="timeout", message=str(blocked))
+        )
+        self._tell(RunEnded(at_s=self._at_s(), hung="the event loop"))
+
+    async def _watch_signals(
+        self, scope: trio.CancelScope, task_status: trio.TaskStatus[None]
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as numbers:
+            task_status.started()
+            async for number in numbers:
+                self._interrupted = number
+                scope.cancel()
+
+    async def _play(self) -> None:
+        scenario, origin = self._scenario, self._scenario.origin
+        self._zero = zero = trio.current_time()
+        self._tell_started()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._fabric.running())
+            tls = scenario.proxy.tls != "off" or origin.tls
+            authority = Authority() if tls else None
+            servers = await stack.enter_async_context(
+                open_origin(
+                    origin.backends,
+                    serve=origin.serve,
+                    tls=authority.server_context() if authority and origin.tls else None,
+                    keep_alive_s=origin.keep_alive_s,
+                    on_event=self._tell,
+                    zero=zero,
+                )
+            )
+            self._proxy = proxy = await stack.enter_async_context(
+                open_proxy(
+                    self._proxy_settings(servers.addresses, authority),
+                    self._fabric,
+                    authority=authority,
+                    on_event=self._tell,
+                    zero=zero,
+                )
+            )
+            proxy.arm(list(scenario.faults))
+            with watch_clients(self._on_dialed, self._on_closed):
+                await self._play_client(proxy, authority)
+        self._tell(RunEnded(at_s=trio.current_time() - zero))
+
+    def _proxy_settings(
+        self, addresses: Mapping[str, tuple[str, int]], authority: Authority | None
+    ) -> ProxySettings:
+        scenario = self._scenario
+        re_encrypts = scenario.origin.tls and scenario.proxy.tls != "passthrough"
+        return ProxySettings(
+            backends={name: Address(*place) for name, place in addresses.items()},
+            tls=scenario.proxy.tls,
+            origin_tls=authority.client_context() if authority and re_encrypts else None,
+            round_robin=scenario.proxy.balance == "round_robin",
+            seed=self._seed,
+        )
+
+    async def _play_client(self, proxy: Proxy, authority: Authority | None) -> None:
+        scenario = self._scenario
+        settings = Settings(
+            host=proxy.port.host,
+            port=proxy.port.number,
+            pool=scenario.client.pool,
+            serve=scenario.origin.serve,
+            tls=scenario.proxy.tls != "off",
+            ca_pem=authority.certificate_pem if authority else b"",
+            seed=self._seed,
+            report_leak=self._on_leak_reported,
+        )
+        descriptors = _count_descriptors()
+        host = ClientHost(self._client, settings, self._tell, self._watchdog)
+        self._caller = Caller(host, self._fabric, scenario.origin.serve, self._tell, self._zero)
+        workload = Workload(
+            scenario,
+            self._seed,
+            host=host,
+            caller=self._caller,
+            proxy=proxy,
+            fabric=self._fabric,
+            tell=self._tell,
+            on_phase=self._on_phase,
+        )
+        try:
+            async with open_tasks() as tasks:
+                tasks.start_soon(host.run, self._zero)
+                tasks.start_soon(self._report_progress)
+                await host.opened.wait()
+                if not host.failed:
+                    await workload.run()
+                host.ask_to_close()
+                await host.closed.wait()
+        except* RuntimeError as group:
+            # trio's word for a task that ended inside scopes or nurseries it had entered.
+            if STACK_CORRUPTED not in str(_leaf(group)):
+                raise
+            self._tell_left_open()
+        await self._look_for_leaks(proxy, descriptors)
+
+    # --- leaks ------------------------------------------------------------------------------
+
+    async def _look_for_leaks(self, proxy: Proxy, descriptors_before: int) -> None:
+        """Wait until what the client had open is gone, and tell what is not."""
+        give_up = trio.current_time() + SETTLE_LIMIT_S
+        while trio.current_time() < give_up:
+            descriptors = _count_descriptors() - descriptors_before
+            if not self._ports and not proxy.open_connections and descriptors <= 0:
+                return
+            await trio.sleep(SETTLE_POLL_S)
+        if self._ports:
+            self._tell_leak("sockets", len(self._ports), "client sockets that are still open")
+        elif descriptors > 0 and not proxy.open_connections:
+            self._tell_leak("descriptors", descriptors, "open files that were not open before")
+
+    def _tell_leak(self, what: str, count: int, detail: str) -> None:
+        self._tell(Leaked(at_s=self._at_s(), what=what, count=count, detail=detail))
+
+    # --- what is told -----------------------------------------------------------------------
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, CallCancelled):
+            self._proxy.injector.note_cancelled(event.nonce, trio.current_time())
+        self.history.add(event)
+
+    def _tell_started(self) -> None:
+        pool = self._scenario.client.pool
+        self.history.add(
+            RunStarted(
+                at_s=0.0,
+                scenario=self._scenario.id,
+                seed=self._seed,
+                client=self._client_name,
+                fabric=self._fabric.name,
+                pool_size=pool.size,
+                pool_max_overflow=pool.max_overflow,
+                pool_timeout_s=pool.timeout_s,
+                backends=self._scenario.origin.backends,
+                supports=tuple(sorted(getattr(self._client, "SUPPORTS", ()))),
+            )
+        )
+
+    def _on_dialed(self, port: int, outcome: str, began: float) -> None:
+        now = trio.current_time()
+        self._tell(
+            Dialed(at_s=now - self._zero, local_port=port, outcome=outcome, took_s=now - began)
+        )
+        if outcome == "ok":
+            self._ports.add(port)
+        elif outcome == "refused":
+            self._proxy.injector.note_refused(now)
+
+    def _on_closed(self, port: int) -> None:
+        self._ports.discard(port)
+        self._tell(SocketClosed(at_s=self._at_s(), local_port=port))
+
+    def _on_leak_reported(self, where: str) -> None:
+        self._tell(LeakReported(at_s=self._at_s(), where=where))
+
+    def _on_phase(self, phase: str) -> None:
+        self._phase = phase
+
+    async def _report_progress(self) -> None:
+        while True:
+            fired = sum(charge.fired for charge in self._proxy.injector.charges)
+            self._on_progress(
+                Progress(
+                    scenario=self._scenario.id,
+                    phase=self._phase,
+                    calls=self._caller.made,
+                    failed=self._caller.failed,
+                    fired=fired,
+                )
+            )
+            await trio.sleep(PROGRESS_S)
+
+    def _at_s(self) -> float:
+        return trio.current_time() - self._zero
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """The first exception of a group, however deep."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _count_descriptors() -> int:
+    """Open descriptors of this process; 0 where the system doesn't list them."""
+    return sum(1 for _ in DESCRIPTORS.iterdir()) if DESCRIPTORS.is_dir() else 0
