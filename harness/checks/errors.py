@@ -14,7 +14,7 @@ from harness.checks._fields import YAML_CONFIG, AtLeast, AtMost, demand_any
 from harness.checks._run import is_workload_over
 from harness.checks._verdicts import bounds, decide, many, unknown
 from harness.errors import ErrorKind
-from harness.history import History
+from harness.history import FaultArmed, FaultFired, History
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Errors:
     are allowed. ``at_least`` demands that trouble is told and not swallowed.
 
     Evidence: the calls that failed, those of a kind that isn't allowed first. Unknown if no call
-    was made, or if some have no outcome and could tip the balance.
+    was made, if some have no outcome and could tip the balance, or if there are too few errors
+    because no fault fired: there was no trouble to tell.
     """
 
     __pydantic_config__: ClassVar[Any] = YAML_CONFIG
@@ -61,9 +62,10 @@ class Errors:
         failed = [call.mishap for call in asked if call.mishap is not None]
         odd = [seen for seen in failed if self.only is not None and seen[1].kind not in self.only]
         left_open = undecided(asked)
+        spared = _was_spared(history)
         too_many = self.at_most is not None and len(failed) > self.at_most
         too_few = self.at_least is not None and len(failed) < self.at_least
-        settled = is_workload_over(history) and not left_open
+        settled = is_workload_over(history) and not left_open and not spared
         return decide(
             self,
             history,
@@ -71,12 +73,17 @@ class Errors:
             f"{many(len(failed), 'error')} in {many(len(asked), 'call')}{_by_kind(failed)}",
             failed=bool(odd) or too_many or (too_few and settled),
             evidence=[number for number, _ in [*odd, *failed]],
-            undecided=left_open,
+            undecided=left_open or ("no fault fired" if too_few and spared else ""),
         )
 
     def _expected(self) -> str:
         kinds = "" if self.only is None else f", only {' or '.join(self.only)}"
         return f"{bounds(self.at_most, self.at_least, 'error')} before healing{kinds}"
+
+
+def _was_spared(history: History) -> bool:
+    """Tell whether there were faults and none of them struck."""
+    return history.first(FaultArmed) is not None and history.first(FaultFired) is None
 
 
 def _by_kind(failed: list[tuple[int, Mishap]]) -> str:

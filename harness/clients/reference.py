@@ -97,8 +97,8 @@ class ReferenceClient:
         request = client.stream(call.method, call.target, body=call.body, timeout_s=call.timeout_s)
         if call.abandon == "exception":
             async with request as reply:
-                async for _ in reply.chunks():
-                    raise Abandoned("the caller's own code raised while the reply was read")
+                await reply.read_chunk()
+                raise Abandoned("the caller's own code raised while the reply was read")
         lease = await client.pool.lease(timeout_s=call.timeout_s)
         del lease  # the only reference: nobody will ever release it
         await trio.lowlevel.checkpoint()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
 from harness.clients import Client, Settings, outcome_of
 from harness.errors import InputError, SetupError
-from harness.history import ClientClosed, ClientClosing, ClientFailed, ClientOpened, Event, Leaked
+from harness.history import ClientClosed, ClientClosing, ClientFailed, ClientOpened, Event
 from harness.runner.watchdog import Watchdog
 
 OPEN_LIMIT_S = 10.0
@@ -35,6 +36,7 @@ class ClientHost:
     ) -> None:
         self.client = client
         self.failed = False
+        self.left_open = False
         self.in_flight = 0
         self.opened = trio.Event()
         self.closed = trio.Event()
@@ -44,6 +46,8 @@ class ClientHost:
         self._close = trio.Event()
         self._scope = trio.CancelScope()
         self._zero = trio.current_time()
+        self._doing = ""
+        self._took_s = 0.0
 
     @property
     def usable(self) -> bool:
@@ -55,19 +59,15 @@ class ClientHost:
         self._close.set()
 
     async def run(self, zero: float) -> None:
-        """The client's whole life."""
+        """The client's whole life; if the run is cut short it is closed all the same."""
         self._zero = zero
         try:
             with self._scope:
                 try:
-                    if await self.do("open"):
-                        self._tell(ClientOpened(at_s=self._at_s(), took_s=self._took_s))
-                        self.opened.set()
-                        await self._close.wait()
-                        self._tell(ClientClosing(at_s=self._at_s(), in_flight=self.in_flight))
-                        if await self.do("close"):
-                            self._tell(ClientClosed(at_s=self._at_s(), took_s=self._took_s))
-                            self._tell_open_nurseries()
+                    await self._live()
+                except trio.Cancelled:
+                    await self._close_in_haste()
+                    raise
                 finally:
                     self._cancel_open_nurseries()
             if self._scope.cancelled_caught:
@@ -75,6 +75,27 @@ class ClientHost:
         finally:
             self.opened.set()
             self.closed.set()
+
+    async def _live(self) -> None:
+        if not await self.do("open"):
+            return
+        self._tell(ClientOpened(at_s=self._at_s(), took_s=self._took_s))
+        self.opened.set()
+        await self._close.wait()
+        self._tell(ClientClosing(at_s=self._at_s(), in_flight=self.in_flight))
+        if await self.do("close"):
+            self._tell(ClientClosed(at_s=self._at_s(), took_s=self._took_s))
+
+    async def _close_in_haste(self) -> None:
+        """Give an open client the chance to leave its nurseries when the run is cancelled.
+
+        The scope that shields it must be the one around everything: a new one would end between
+        the client's nursery and its surroundings.
+        """
+        if self._doing == "open" and self.opened.is_set():
+            self._scope.shield = True
+            with suppress(trio.Cancelled):
+                await self.do("close")
 
     async def do(self, what: str) -> bool:
         """Open or close the client within its limit; whether it did."""
@@ -102,16 +123,9 @@ class ClientHost:
         self.failed = True
         self._tell(ClientFailed(at_s=self._at_s(), during=during, kind=kind, message=message))
 
-    def _tell_open_nurseries(self) -> None:
-        """A nursery that ``close`` left open holds tasks nobody will end."""
-        nurseries = trio.lowlevel.current_task().child_nurseries
-        tasks = sum(len(nursery.child_tasks) for nursery in nurseries)
-        if nurseries:
-            detail = "a nursery opened in open() is not closed by close()"
-            self._tell(Leaked(at_s=self._at_s(), what="tasks", count=tasks, detail=detail))
-
     def _cancel_open_nurseries(self) -> None:
         for nursery in trio.lowlevel.current_task().child_nurseries:
+            self.left_open = True
             nursery.cancel_scope.cancel()
 
     def _at_s(self) -> float:

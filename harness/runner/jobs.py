@@ -33,18 +33,16 @@ JOBS_LIMIT = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How scenarios are run: by which client, with which seed, how often, how many at once."""
+    """How scenarios are run: by which client, with which seed, how often, how many at once.
+
+    Repetitions have the same seed: where they differ, it is not by the harness's decisions.
+    """
 
     client: str = "reference"
     seed: int | None = None
     repeat: int = 1
     jobs: int = 1
     keep: Path | None = None
-
-    def seed_for(self, scenario: Scenario, ordinal: int) -> int:
-        """The seed of a repetition: the first has the given one, the others count up from it."""
-        first = scenario.seed if self.seed is None else self.seed
-        return first + ordinal - 1
 
 
 def run_all(
@@ -82,9 +80,8 @@ def _run(
     ordinal: int,
     on_progress: Callable[[Progress], None],
 ) -> RunResult:
-    seed = options.seed_for(scenario, ordinal)
     return run_scenario(
-        scenario, options.client, seed=seed, ordinal=ordinal, on_progress=on_progress
+        scenario, options.client, seed=options.seed, ordinal=ordinal, on_progress=on_progress
     )
 
 

@@ -17,12 +17,13 @@ RUN = "run.json"
 
 
 def keep(result: RunResult, folder: Path) -> Path:
-    """The folder this run was kept in: ``folder/<id>/<client>-<seed>``.
+    """The folder this run was kept in: ``folder/<id>/<client>-<seed>``, and its round if repeated.
 
     Raises InputError if it can't be written.
     """
     client = "".join(c if c.isalnum() or c in "-_." else "_" for c in result.client)
-    place = folder / result.scenario.id / f"{client}-{result.seed}"
+    again = f"-{result.round}" if result.round > 1 else ""
+    place = folder / result.scenario.id / f"{client}-{result.seed}{again}"
     about = {
         "id": result.scenario.id,
         "client": result.client,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import platform
+import signal
 import ssl
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 
 import trio
@@ -52,9 +55,14 @@ def run_scenario(
             lambda progress: on_progress(replace(progress, round=ordinal)),
         )
         try:
-            trio.run(stage.play, restrict_keyboard_interrupt_to_checkpoints=True)
+            with _signals_restored():
+                trio.run(stage.play, restrict_keyboard_interrupt_to_checkpoints=True)
         except SetupError as error:
             setup_error = str(error)
+        except trio.TrioInternalError:
+            if not stage.client_left_open():
+                raise
+            _collect_quietly()
     return RunResult(
         scenario=scenario,
         client=client,
@@ -67,6 +75,31 @@ def run_scenario(
         setup_error=setup_error,
         environment=environment(),
     )
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """Put signal handlers and the alarm back, even if trio could not unwind what had set them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _collect_quietly() -> None:
+    """Throw away what a client left behind, without the noise that its remains make."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
 
 
 def judge(checks: Iterable[Check], history: History) -> tuple[Finding, ...]:

@@ -79,6 +79,7 @@ class Stage:
         self._fired = 0
         self._ports: set[int] = set()
         self._interrupted = 0
+        self._host: ClientHost | None = None
         self._watchdog = Watchdog()
         self._watchdog.guard(ClientHost.do, Caller.ask)
 
@@ -107,7 +108,9 @@ class Stage:
 
     def _tell_left_open(self) -> None:
         message = "a nursery or cancel scope entered in open() is not left by close()"
-        self._tell(ClientFailed(at_s=self._at_s(), during="close", kind="other", message=message))
+        last_s = self.history.events[-1].at_s  # trio may be gone, and its clock with it
+        failed = ClientFailed(at_s=last_s, during="close", kind="other", message=message)
+        self.history.add(failed)
 
     def _explain(self, group: BaseExceptionGroup[BaseException]) -> Exception | None:
         """What a nursery's group comes to: a blocked loop is told, one error is itself."""
@@ -127,6 +130,19 @@ class Stage:
             ClientFailed(at_s=self._at_s(), during="call", kind="timeout", message=str(blocked))
         )
         self._tell(RunEnded(at_s=self._at_s(), hung="the event loop"))
+
+    def client_left_open(self) -> bool:
+        """Whether the client ended inside nurseries it had entered, so that trio gave up.
+
+        Tasks there that shield themselves can't be reached by any cancellation. It is told in
+        the history, which then is complete.
+        """
+        if self._host is None or not self._host.left_open:
+            return False
+        self._tell_left_open()
+        last_s = self.history.events[-1].at_s
+        self.history.add(RunEnded(at_s=last_s, hung="the client's tasks"))
+        return True
 
     async def _watch_signals(
         self, scope: trio.CancelScope, task_status: trio.TaskStatus[None]
@@ -195,7 +211,7 @@ class Stage:
             report_leak=self._on_leak_reported,
         )
         descriptors = _count_descriptors()
-        host = ClientHost(self._client, settings, self._tell, self._watchdog)
+        host = self._host = ClientHost(self._client, settings, self._tell, self._watchdog)
         self._caller = Caller(host, self._fabric, scenario.origin.serve, self._tell, self._zero)
         workload = Workload(
             scenario,
@@ -287,7 +303,8 @@ class Stage:
 
     async def _report_progress(self) -> None:
         while True:
-            fired = sum(charge.fired for charge in self._proxy.injector.charges)
+            charges = self._proxy.injector.charges
+            fired = sum(c.fired + (c.armed.fired if c.armed else 0) for c in charges)
             self._on_progress(
                 Progress(
                     scenario=self._scenario.id,

@@ -2,8 +2,8 @@
 
 Every call's fate is drawn from a generator of its own, keyed by seed, phase and call, and in a
 fixed order. So neither the callers' timing nor another setting of the phase can change whether
-call 17 is unsafe or cancelled. Shares are chances, not exact counts: with exact counts one
-call's fate would hang on all the others'.
+call 17 is unsafe or cancelled. Shares are spread evenly: of any ten calls in a row half are
+unsafe if half shall be, give or take one, so that no seed leaves a small phase without any.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class PhasePlan(Sequence[PlannedCall]):
         phase = self.phase
         random = Draws(self.seed, "workload", self.ordinal).random(index)
         mark = random.getrandbits(24)
-        lucky = [random.random() for _ in range(3)]
+        lucky = self._spread(index)
         unsafe = lucky[0] < phase.unsafe
         cancel = _cancellation(phase, lucky[1])
         return PlannedCall(
@@ -83,6 +83,18 @@ class PhasePlan(Sequence[PlannedCall]):
             cancel=cancel,
             abandon=None if cancel is not None else _abandonment(phase, lucky[2]),
         )
+
+    def _spread(self, index: int) -> list[float]:
+        """Numbers from 0 to 1 for the shares, each evenly spread over the calls of the phase.
+
+        Multiples of an irrational number, wrapped at 1, fill it evenly (the additive recurrence
+        of low-discrepancy sequences); the seed chooses where each sequence begins.
+        """
+        starts = Draws(self.seed, "workload", self.ordinal).random("shares")
+        return [(starts.random() + index * step) % 1.0 for step in _STEPS]
+
+
+_STEPS = ((5**0.5 - 1) / 2, 2**0.5 - 1, 3**0.5 - 1)
 
 
 def plan_phase(phase: PhaseWords, ordinal: int, seed: int) -> PhasePlan:

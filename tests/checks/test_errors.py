@@ -1,7 +1,15 @@
 import pytest
 
 from harness.checks.errors import Errors
-from harness.history import CallCancelled, CallFailed, CallInvoked, CallUnknown, Healed
+from harness.history import (
+    CallCancelled,
+    CallFailed,
+    CallInvoked,
+    CallUnknown,
+    FaultArmed,
+    FaultFired,
+    Healed,
+)
 
 
 def fails(story, nonce, at_s=1.0, told=CallFailed, **how):
@@ -44,6 +52,15 @@ def test_trouble_that_is_swallowed_fails_once_the_workload_is_over(story):
     story.call("a")
     story.judge(Errors(at_least=1), "unknown")
     story.tell(Healed, 5)
+    story.judge(Errors(at_least=1), "fail")
+
+
+def test_where_no_fault_fired_there_was_no_trouble_to_tell(story):
+    story.call("a")
+    story.tell(FaultArmed, index=0, fault="reset")
+    story.ends()
+    story.judge(Errors(at_least=1), "unknown", saying="no fault fired")
+    story.tell(FaultFired, 1, index=0, fault="reset", connection=1)
     story.judge(Errors(at_least=1), "fail")
 
 
