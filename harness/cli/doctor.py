@@ -1,0 +1,182 @@
+"""``harness doctor``."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import trio
+from rich.table import Table
+from rich.text import Text
+
+import harness
+from harness.cli.exits import NOT_SET_UP, leave
+from harness.cli.run import cores
+from harness.cli.screen import screen
+from harness.cli.teaching import Taught
+from harness.fabric.timers import Timers
+
+FILES_PER_CONNECTION = 4
+"""Client's socket, proxy's two, origin's: all in one process."""
+FILES_TO_SPARE = 100
+PORTS_ENOUGH = 5_000
+FILES_ENOUGH = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing this machine has or lacks; ``needed`` if nothing runs without it."""
+
+    name: str
+    there: bool
+    text: str
+    advice: str = ""
+    needed: bool = False
+
+
+@click.command("doctor", cls=Taught)
+def doctor_command() -> None:
+    """What this machine can do, and what to do about it where it can't.
+
+    Looks at Python, trio, OpenSSL, timers, file limits, loopback, ports and the servers that
+    `harness bench` compares with. Changes nothing.
+
+    Exit codes:
+      0  scenarios can run here; what is missing limits something, and it says what
+      4  something is missing without which nothing runs
+    """
+    facts = [fact for look in LOOKS for fact in look()]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for fact in facts:
+        word = Text("ok", style="green") if fact.there else Text("missing", style="bold yellow")
+        text = fact.text if fact.there or not fact.advice else f"{fact.text}; {fact.advice}"
+        grid.add_row(word, fact.name, Text(text))
+    screen().print(grid)
+    leave(NOT_SET_UP if any(fact.needed and not fact.there for fact in facts) else 0)
+
+
+def _versions() -> Iterator[Fact]:
+    python = f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}"
+    yield Fact("harness", there=True, text=harness.__version__)
+    yield Fact("python", there=True, text=python)
+    yield Fact("trio", there=True, text=trio.__version__)
+    yield Fact(
+        "openssl",
+        there=ssl.HAS_TLSv1_3,
+        text=ssl.OPENSSL_VERSION,
+        advice="it has no TLS 1.3; use a Python that is built with OpenSSL 1.1.1 or newer",
+    )
+
+
+def _platform() -> Iterator[Fact]:
+    text = f"{platform.system()} {platform.machine()}"
+    yield Fact("platform", there=True, text=text)
+    yield Fact("kernel", there=True, text=platform.release())
+    number = cores()
+    yield Fact("cores", there=True, text=f"{number}; `harness run` makes so many runs at once")
+
+
+def _timers() -> Iterator[Fact]:
+    precise = trio.run(_has_timerfd)
+    yield Fact(
+        "timerfd",
+        there=precise,
+        text="delays are exact to some 0.1 ms" if precise else "delays end up to 1 ms late",
+        advice="timerfd is of Linux: run there where that matters",
+    )
+
+
+async def _has_timerfd() -> bool:
+    timers = Timers()
+    timers.close()
+    return timers.precise
+
+
+def _files() -> Iterator[Fact]:
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = max(0, soft - FILES_TO_SPARE) // FILES_PER_CONNECTION
+    unlimited = soft == resource.RLIM_INFINITY
+    text = "no limit" if unlimited else f"{soft}, enough for about {room} connections at once"
+    upper = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
+    advice = f"for larger scenarios raise it: ulimit -n {_wanted(hard)} (at most {upper})"
+    yield Fact("open files", there=unlimited or soft >= FILES_ENOUGH, text=text, advice=advice)
+
+
+def _wanted(hard: int) -> int:
+    return 65_536 if hard < 0 else min(hard, 65_536)
+
+
+def _loopback() -> Iterator[Fact]:
+    for name, family, host, needed in (
+        ("loopback IPv4", socket.AF_INET, "127.0.0.1", True),
+        ("loopback IPv6", socket.AF_INET6, "::1", False),
+    ):
+        error = _connects(family, host)
+        yield Fact(
+            name,
+            there=not error,
+            text=error or f"{host} can be listened on and connected to",
+            advice=f"bring the interface lo up, with the address {host}",
+            needed=needed,
+        )
+
+
+def _connects(family: socket.AddressFamily, host: str) -> str:
+    """Why a listener there can't be reached; nothing if it can."""
+    try:
+        with socket.socket(family) as listener, socket.socket(family) as client:
+            listener.bind((host, 0))
+            listener.listen(1)
+            client.settimeout(1.0)
+            client.connect(listener.getsockname())
+    except OSError as error:
+        return f"{host}: {error.strerror or error}"
+    return ""
+
+
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def _ports() -> Iterator[Fact]:
+    with suppress(OSError, ValueError):
+        first, last = map(int, PORT_RANGE.read_text(encoding="ascii").split())
+        number = last - first + 1
+        yield Fact(
+            "ports",
+            there=number >= PORTS_ENOUGH,
+            text=f"{first} to {last}: {number} connections at once to one address",
+            advice="widen net.ipv4.ip_local_port_range with sysctl",
+        )
+
+
+def _servers() -> Iterator[Fact]:
+    for name in ("haproxy", "socat"):
+        path = shutil.which(name)
+        text = path or "`harness bench` goes without it"
+        yield Fact(name, there=path is not None, text=text, advice="install it to compare with it")
+
+
+LOOKS: tuple[Callable[[], Iterator[Fact]], ...] = (
+    _versions,
+    _platform,
+    _timers,
+    _files,
+    _loopback,
+    _ports,
+    _servers,
+)

@@ -1,0 +1,194 @@
+"""``harness run``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.choosing import chosen_scenarios, each, settle
+from harness.cli.exits import leave
+from harness.cli.output import STDOUT, json_option, json_problems, strict_option, write_json
+from harness.cli.screen import Screen, screen
+from harness.cli.teaching import Taught
+from harness.clients import load_client
+from harness.errors import Problem
+from harness.report import Board, Columns, ending, exit_code, plain_line, render, to_json
+from harness.runner import Progress, RunOptions, RunResult, run_all
+from harness.scenario import Scenario
+
+FABRICS = ("loopback",)
+
+
+@click.command("run", cls=Taught)
+@click.argument("selectors", metavar="[PATH|ID]...", nargs=-1)
+@click.option(
+    "--client",
+    default="reference",
+    show_default=True,
+    metavar="NAME|FILE:CLASS",
+    help="Who is tested: a name of `harness list clients`, or a class of your own.",
+)
+@click.option(
+    "--on",
+    "fabric",
+    default="loopback",
+    show_default=True,
+    metavar="FABRIC",
+    help="What runs are made on; this version has loopback: real sockets of this machine.",
+)
+@click.option("--seed", type=int, metavar="N", help="Every random decision comes from it.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run each scenario so often, with seeds that count up.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run so many at once.  [default: the number of cores]",
+)
+@strict_option
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep each run's history there, for `harness judge`.",
+)
+@json_option
+def run_command(
+    selectors: tuple[str, ...],
+    fabric: str,
+    jobs: int | None,
+    strict: bool,
+    json_file: str | None,
+    **options: Any,
+) -> None:
+    """Verdicts on a client, scenario by scenario, with the evidence for each failure.
+
+    Runs the scenarios that are named: by id (idle/fin/race), family (idle), pattern
+    ('*/fin/*'), file or folder. With no name it runs all of ./scenarios, or those that come
+    with the harness where there is no such folder. Nothing runs unless all are free of mistakes.
+
+    Examples:
+      harness run                                  everything, reference client
+      harness run idle tls/certificate             some of it
+      harness run --client my_client.py:MyClient   your own client
+      harness run idle/fin/race --seed 7           one run again
+      harness run idle/fin/race --repeat 50        is it flaky?
+      harness run --json - > results.json          for programs
+
+    Exit codes:
+      0  everything that counts passed (must; with --strict also should)
+      1  something failed
+      2  nothing failed, but something is unknown: a fault never fired, say
+      3  a mistake in a scenario, an option or the client's file; nothing ran
+      4  set-up failed: a port, a privilege or a server is missing
+    """
+    problems = [*_fabric_problems(fabric), *json_problems(json_file)]
+    each([options["client"]], load_client, problems)
+    scenarios = chosen_scenarios(selectors, problems)
+    settle(problems)
+    telling = Telling(screen(err=json_file == STDOUT), scenarios, options["repeat"], strict)
+    results = telling.run(RunOptions(jobs=jobs or cores(), **options))
+    write_json(to_json(results, took_s=telling.took_s, strict=strict), json_file)
+    leave(exit_code(results, strict=strict))
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _fabric_problems(fabric: str) -> list[Problem]:
+    if fabric in FABRICS:
+        return []
+    return [Problem(f"--on: there is no fabric {fabric!r}", "this version has only loopback")]
+
+
+class Telling:
+    """Runs scenarios and says meanwhile, and at the end, what came of them.
+
+    News come from several threads where runs are made side by side.
+    """
+
+    def __init__(
+        self, screen: Screen, scenarios: Sequence[Scenario], rounds: int, strict: bool
+    ) -> None:
+        self._screen = screen
+        self._scenarios = scenarios
+        self._rounds = rounds
+        self._strict = strict
+        self._results: list[RunResult] = []
+        self._lock = threading.Lock()
+        self._board: Board | None = None
+        self._began = time.perf_counter()
+
+    @property
+    def took_s(self) -> float:
+        """Since this was made."""
+        return time.perf_counter() - self._began
+
+    def run(self, options: RunOptions) -> list[RunResult]:
+        """The results, once all is said; raises what ``run_all`` raises, after a summary."""
+        try:
+            with ExitStack() as stack:
+                if self._screen.live:
+                    self._board = stack.enter_context(self._new_board())
+                run_all(self._scenarios, options, self._on_progress, self._on_result)
+        except KeyboardInterrupt:
+            self._end()
+            total = len(self._scenarios) * self._rounds
+            self._screen.show(f"stopped after {len(self._results)} of {total} runs\n")
+            raise
+        self._end()
+        return self._results
+
+    def _new_board(self) -> Board:
+        return Board(
+            self._screen.console(),
+            Columns.fitting(
+                [(scenario.id, scenario.level) for scenario in self._scenarios],
+                self._screen.look,
+                rounds=self._rounds,
+                strict=self._strict,
+            ),
+            total=len(self._scenarios) * self._rounds,
+            rounds=self._rounds,
+            now=time.monotonic,
+            catch_stderr=sys.stderr.isatty(),
+        )
+
+    def _on_progress(self, news: Progress) -> None:
+        if self._board is not None:
+            with self._lock:
+                self._board.progress(news)
+
+    def _on_result(self, result: RunResult) -> None:
+        self._results.append(result)
+        if self._board is None:
+            self._screen.show(plain_line(result, self._rounds) + "\n")
+            return
+        with self._lock:
+            self._board.finished(result)
+
+    def _end(self) -> None:
+        """What was not said yet: rows were, unless a pipe got lines of single runs instead."""
+        whole = self._board is None and self._rounds > 1
+        say = render if whole else ending
+        lead = "\n" if whole else ""
+        text = say(self._results, self._screen.look, took_s=self.took_s, strict=self._strict)
+        self._screen.show(lead + text)

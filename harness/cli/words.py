@@ -1,0 +1,148 @@
+"""``harness list`` and ``harness explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import getdoc
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.choosing import chosen_scenarios, settle
+from harness.cli.screen import Screen, screen
+from harness.cli.teaching import Taught
+from harness.clients import all_clients
+from harness.errors import Problem
+from harness.report.drawing import printable
+from harness.report.page import page
+from harness.scenario import Row, explain, listing
+
+
+@click.command("list", cls=Taught)
+@click.argument("kind", required=False, metavar="[faults|checks|triggers|clients|scenarios]")
+def list_command(kind: str | None) -> None:
+    """Every fault, check, trigger, client or scenario, a line each.
+
+    With no argument: the names of all of them. What a word means in full tells `harness explain`.
+
+    Examples:
+      harness list
+      harness list faults
+      harness list scenarios | grep idle
+
+    Exit codes:
+      0  here is the list
+      3  there is no such list, or some scenario has a mistake
+    """
+    problems: list[Problem] = []
+    shown = screen()
+    if kind is None:
+        _overview(shown, problems)
+    else:
+        rows = rows_of(kind, problems)
+        show = _sections if shown.live and kind in GROUPED else _rows
+        show(shown, rows)
+    settle(problems)
+
+
+def rows_of(kind: str, problems: list[Problem]) -> list[Row]:
+    """The rows of one list; what is wrong with scenarios is collected."""
+    if kind == "clients":
+        return [Row(name, "", _first_line(client)) for name, client in all_clients().items()]
+    if kind == "scenarios":
+        return _scenario_rows(problems)
+    if kind in OF_THE_LANGUAGE:
+        return listing(kind)
+    raise click.BadParameter(
+        f"there is no list of {kind!r}; there are {', '.join(KINDS)}", param_hint="kind"
+    )
+
+
+GROUPED = ("faults", "checks")
+OF_THE_LANGUAGE = ("faults", "checks", "triggers")
+KINDS = (*OF_THE_LANGUAGE, "clients", "scenarios")
+
+
+def _scenario_rows(problems: list[Problem]) -> list[Row]:
+    scenarios = chosen_scenarios((), problems)
+    return [Row(s.id, s.level, _sentence(s.about) or s.name) for s in scenarios]
+
+
+def _sentence(text: str) -> str:
+    """The first sentence, however it is broken into lines."""
+    first, stop, _ = " ".join(text.split()).partition(". ")
+    return first + stop.strip()
+
+
+def _first_line(thing: type[object]) -> str:
+    return " ".join((getdoc(thing) or "").partition("\n\n")[0].split())
+
+
+def _rows(shown: Screen, rows: list[Row]) -> None:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(style="dim", max_width=30 if shown.look.width else None)
+    grid.add_column(overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(_bare(cell)) for cell in (row.word, row.group, row.summary)))
+    shown.print(grid)
+
+
+def _sections(shown: Screen, rows: list[Row]) -> None:
+    """For people: under each group's name its members. Pipes get one line a member instead."""
+    cells = max(len(row.word) for row in rows)
+    for group in dict.fromkeys(row.group for row in rows):
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, min_width=cells + 2, style="bold")
+        grid.add_column(overflow="fold")
+        for row in rows:
+            if row.group == group:
+                grid.add_row(f"  {row.word}", Text(_bare(row.summary)))
+        shown.print(Text(group, style="dim"), grid)
+
+
+def _bare(text: str) -> str:
+    return printable(text.replace("``", ""))
+
+
+def _overview(shown: Screen, problems: list[Problem]) -> None:
+    grid = Table.grid(padding=(0, 2, 1 if shown.look.width else 0, 0))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(justify="right", no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    for kind in KINDS:
+        names = [row.word for row in rows_of(kind, problems)]
+        shown_names = _families(names) if kind == "scenarios" else ", ".join(names)
+        grid.add_row(kind, str(len(names)), Text(printable(shown_names)))
+    shown.print(grid)
+
+
+def _families(ids: list[str]) -> str:
+    family: Callable[[str], str] = lambda name: name.partition("/")[0]  # noqa: E731 - used twice
+    kinds = sorted({family(name) for name in ids})
+    return ", ".join(f"{kind} ({sum(family(n) == kind for n in ids)})" for kind in kinds)
+
+
+@click.command("explain", cls=Taught)
+@click.argument("name", metavar="NAME")
+def explain_command(name: str) -> None:
+    """One page on one word of the language, with an example.
+
+    NAME is a fault, a check, a trigger, a key of a scenario, or another tool's word for one.
+
+    Examples:
+      harness explain stall
+      harness explain at_most_once
+      harness explain idle
+
+    Exit codes:
+      0  here is the page
+      3  nothing is called so; the nearest word is named
+    """
+    told = explain(name)
+    shown = screen()
+    if shown.live:
+        shown.print(*page(told.text))
+    else:
+        shown.show(told.text)

@@ -1,0 +1,34 @@
+"""What a run came to, as text, as live lines and as JSON: pure functions of results.
+
+``render`` draws everything a person wants at the end; ``plain_line`` is one run for a pipe;
+``Board`` is what a terminal shows meanwhile; ``to_json`` is for programs. Nothing here reads a
+clock or asks a terminal: a ``Look`` says how wide and how colourful the text may be.
+"""
+
+from harness.report.drawing import Look, printable
+from harness.report.events import happened
+from harness.report.json import to_json
+from harness.report.live import Board
+from harness.report.outcomes import Outcome, Tally, counts, exit_code, outcomes, tally
+from harness.report.plain import plain_line
+from harness.report.table import Columns
+from harness.report.terminal import ending, render, summary
+
+__all__ = [
+    "Board",
+    "Columns",
+    "Look",
+    "Outcome",
+    "Tally",
+    "counts",
+    "ending",
+    "exit_code",
+    "happened",
+    "outcomes",
+    "plain_line",
+    "printable",
+    "render",
+    "summary",
+    "tally",
+    "to_json",
+]

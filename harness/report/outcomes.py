@@ -1,0 +1,113 @@
+"""Results counted: which scenarios passed, what counts, and what the exit code is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.checks import Verdict, worst
+from harness.result import RunResult
+
+PASSED, FAILED, UNKNOWN, SET_UP_FAILED = 0, 1, 2, 4
+"""Exit codes of a run, apart from those for mistakes and interruptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All the runs of one scenario with one client, in the order of their rounds."""
+
+    runs: tuple[RunResult, ...]
+
+    @property
+    def id(self) -> str:
+        """The scenario's id."""
+        return self.runs[0].scenario.id
+
+    @property
+    def level(self) -> str:
+        """The scenario's level: must, should or info."""
+        return self.runs[0].scenario.level
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the runs."""
+        return worst(run.verdict for run in self.runs)
+
+    @property
+    def passed(self) -> int:
+        """How many of the runs passed."""
+        return sum(run.verdict is Verdict.PASS for run in self.runs)
+
+    @property
+    def share(self) -> str:
+        """``48/50``: how many of how many runs passed."""
+        return f"{self.passed}/{len(self.runs)}"
+
+    @property
+    def flaky(self) -> bool:
+        """Whether the runs disagree."""
+        return len({run.verdict for run in self.runs}) > 1
+
+    @property
+    def bad(self) -> tuple[RunResult, ...]:
+        """The runs that did not pass, failed ones first."""
+        rest = [run for run in self.runs if run.verdict is not Verdict.PASS]
+        return tuple(sorted(rest, key=lambda run: run.verdict is not Verdict.FAIL))
+
+
+def outcomes(results: Iterable[RunResult]) -> list[Outcome]:
+    """Results by scenario and client, sorted: in what order they ended leaves no trace."""
+    runs: dict[tuple[str, str, str], list[RunResult]] = {}
+    for result in results:
+        key = (result.scenario.id, result.scenario.file, result.client)
+        runs.setdefault(key, []).append(result)
+    return [
+        Outcome(tuple(sorted(same, key=lambda run: run.round))) for _, same in sorted(runs.items())
+    ]
+
+
+def counts(level: str, *, strict: bool = False) -> bool:
+    """Whether a scenario of this level can make a run fail."""
+    return level == "must" or (strict and level == "should")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many runs ended how; ``excused`` ones did not pass, at a level that doesn't count."""
+
+    passed: int = 0
+    failed: int = 0
+    unknown: int = 0
+    not_set_up: int = 0
+    excused_failed: int = 0
+    excused_unknown: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """1 if any failed, else 4 if any could not be set up, else 2 if any is unknown, else 0."""
+        if self.failed:
+            return FAILED
+        if self.not_set_up:
+            return SET_UP_FAILED
+        return UNKNOWN if self.unknown else PASSED
+
+
+def tally(results: Sequence[RunResult], *, strict: bool = False) -> Tally:
+    """The results counted by how they ended and whether that counts."""
+    kinds = [_kind(result, strict) for result in results]
+    return Tally(**{name: kinds.count(name) for name in Tally.__dataclass_fields__})
+
+
+def _kind(result: RunResult, strict: bool) -> str:
+    if result.verdict is Verdict.PASS:
+        return "passed"
+    if not counts(result.scenario.level, strict=strict):
+        return "excused_failed" if result.verdict is Verdict.FAIL else "excused_unknown"
+    if result.setup_error:
+        return "not_set_up"
+    return "failed" if result.verdict is Verdict.FAIL else "unknown"
+
+
+def exit_code(results: Sequence[RunResult], *, strict: bool = False) -> int:
+    """What these results make the command's exit code."""
+    return tally(results, strict=strict).exit_code
