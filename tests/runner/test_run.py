@@ -1,10 +1,10 @@
 import itertools
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -121,7 +121,8 @@ def test_the_cancel_fault_fires_only_for_calls_it_cancelled(scenario):
 def test_callers_who_walk_away_cost_no_slot(scenario, how):
     phases = f"[{{phase: work, callers: 2, calls: 6, abandon: {{how: {how}}}}}]"
     expect = "{slots_conserved: true, no_leaks: true}"
-    result = run_scenario(scenario(workload=phases, expect=expect))
+    faults = "[{fault: connect_delay, delay: 1ms}]"
+    result = run_scenario(scenario(workload=phases, expect=expect, faults=faults))
     assert result.verdict is Verdict.PASS, result.failures
     assert {event.kind for _, event in result.history.of(CallUnknown)} == {"abandoned"}
 
@@ -162,7 +163,7 @@ def test_tls_runs_end_to_end(scenario, tls):
                 nursery.start_soon(trio.sleep_forever)
             """,
             "close",
-            "not left by close",
+            "ursery",
         ),
     ],
 )
@@ -254,6 +255,7 @@ def test_a_socket_that_is_never_closed_is_a_leak(mini, client_file):
 
 # --- interruption ---------------------------------------------------------------------------
 
+DESCRIPTORS = Path("/proc/self/fd")
 INTERRUPTED = """
 import sys
 from harness.runner import Interrupted, run_scenario
@@ -268,7 +270,7 @@ expect: {errors: 0}
 try:
     run_scenario(
         read_text(text, file="long.yaml"),
-        on_progress=lambda progress: progress.calls > 20 and print("going", flush=True),
+        on_progress=lambda progress: progress.calls > 20 and print("going", file=sys.__stdout__, flush=True),
     )
 except Interrupted as interrupted:
     print("interrupted by", interrupted.number)
@@ -295,9 +297,9 @@ def test_interrupted_is_a_keyboard_interrupt_so_nothing_swallows_it():
     assert Interrupted(signal.SIGTERM).number == signal.SIGTERM
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors can't be listed here")
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="descriptors can't be listed here")
 def test_nothing_stays_open_after_a_run(mini):
     run_scenario(mini)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*DESCRIPTORS.iterdir()])
     run_scenario(mini)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len([*DESCRIPTORS.iterdir()]) == before
