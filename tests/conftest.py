@@ -1,0 +1,11 @@
+"""What all tests share: hypothesis doesn't judge by speed, for machines are shared and noisy."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile("patient")
