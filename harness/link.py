@@ -96,6 +96,12 @@ class Link:
                 self._queued_bytes -= len(item.payload)
             yield item
 
+    def put_back(self, item: Item) -> None:
+        """Queue again, in front, what was taken but could not leave."""
+        if isinstance(item, Data):
+            self._queued_bytes += len(item.payload)
+        self._queue.appendleft(item)
+
     @property
     def held_bytes(self) -> int:
         """Bytes queued or kept back by slots."""

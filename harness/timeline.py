@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from random import Random
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -22,17 +23,17 @@ class Direction(StrEnum):
     UPSTREAM = "upstream"
     DOWNSTREAM = "downstream"
 
-    @property
+    @cached_property
     def opposite(self) -> Direction:
         """The other way."""
         return Direction.DOWNSTREAM if self is Direction.UPSTREAM else Direction.UPSTREAM
 
-    @property
+    @cached_property
     def sink(self) -> Side:
         """The end that receives what travels this way."""
         return Side.BACKEND if self is Direction.UPSTREAM else Side.CLIENT
 
-    @property
+    @cached_property
     def source(self) -> Side:
         """The end that sent what travels this way."""
         return self.opposite.sink
@@ -44,7 +45,7 @@ class Side(StrEnum):
     CLIENT = "client"
     BACKEND = "backend"
 
-    @property
+    @cached_property
     def inbound(self) -> Direction:
         """The direction that brings bytes to this end."""
         return Direction.DOWNSTREAM if self is Side.CLIENT else Direction.UPSTREAM

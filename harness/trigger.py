@@ -168,7 +168,8 @@ class Trigger:
 
     def given(self) -> frozenset[str]:
         """The names, as users write them, of the conditions that are given."""
-        names = (name for name in self.__slots__ if getattr(self, name) not in (None, False))
+        values = ((name, getattr(self, name)) for name in self.__slots__)
+        names = (name for name, value in values if value is not None and value is not False)
         return frozenset(yaml_name(name) for name in names)
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
@@ -291,7 +292,9 @@ class Gate:
                 return None
             ready = max(ready, idle_since + self.trigger.idle_s)
         # Not keyed by the occasion itself: chance must not depend on the clock.
-        return ready if self._lucky("moment", self.scene.phase_ordinal, self.life.exchange) else None
+        return (
+            ready if self._lucky("moment", self.scene.phase_ordinal, self.life.exchange) else None
+        )
 
     def spend(self) -> None:
         """Note that the present occasion is used; the same one doesn't fire twice."""

@@ -162,18 +162,20 @@ class Work:
 class WorkSlot:
     """The place of one fault in one direction's link."""
 
-    __slots__ = ("_holding", "_timed", "direction", "stage", "work")
+    __slots__ = ("_exchange", "_holding", "_timed", "direction", "stage", "work")
 
     def __init__(self, work: Work, direction: Direction) -> None:
         self.work = work
         self.direction = direction
+        self._exchange = 0
         self._employ(None)
 
-    def set_to_work(self, direction: Direction, now: float) -> None:
+    def set_to_work(self, now: float, exchange: int) -> None:
         """Make the stage, if the fault works in this direction."""
         armed = self.work.armed
-        if direction in armed.directions and armed.maker is not None:
-            draws = self.work.draws.scoped(direction.value)
+        self._exchange = exchange
+        if self.direction in armed.directions and armed.maker is not None:
+            draws = self.work.draws.scoped(self.direction.value)
             self._employ(armed.maker(StageContext(draws, now, self.work.gate.life)))
 
     def _employ(self, stage: Stage | None) -> None:
@@ -196,8 +198,7 @@ class WorkSlot:
         work = self.work
         if work.armed.message_scoped and item.place.exchange != self._exchange:
             # Each direction comes to its own message's end; the trigger waits again at the first.
-            if item.place.exchange != work.exchange:
-                work.active = False
+            work.active = False
             yield from self.rest(now)
         watching = self.direction is work.armed.watches and not (work.active or work.struck)
         if watching and work.armed.may_fire():

@@ -8,6 +8,7 @@ decides what the other is sent: ``FOLLOWS``.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 
 class EndState(StrEnum):
@@ -19,12 +20,12 @@ class EndState(StrEnum):
     CLOSED = "closed"
     RESET = "reset"
 
-    @property
+    @cached_property
     def is_over(self) -> bool:
         """Whether nothing can happen there any more."""
         return self in {EndState.CLOSED, EndState.RESET}
 
-    @property
+    @cached_property
     def can_send(self) -> bool:
         """Whether bytes can still be sent to this end."""
         return self in {EndState.OPEN, EndState.PEER_DONE}

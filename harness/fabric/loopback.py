@@ -7,10 +7,14 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import trio
+
+if sys.platform == "linux":
+    import fcntl
 
 from harness.errors import SetupError
 from harness.fabric._base import Alarm, Capabilities
@@ -45,17 +49,17 @@ class SocketWire:
             return 0
         return port
 
-    async def wait_readable(self) -> None:
+    def wait_readable(self) -> Coroutine[Any, Any, None]:
         """Wait for bytes, an end or an error."""
         if self._sock.fileno() < 0:
             raise trio.ClosedResourceError("this wire is closed")
-        await trio.lowlevel.wait_readable(self._sock)
+        return trio.lowlevel.wait_readable(self._sock)  # noqa: ASYNC105 - the caller awaits it
 
-    async def wait_writable(self) -> None:
+    def wait_writable(self) -> Coroutine[Any, Any, None]:
         """Wait until bytes can be sent."""
         if self._sock.fileno() < 0:
             raise trio.ClosedResourceError("this wire is closed")
-        await trio.lowlevel.wait_writable(self._sock)
+        return trio.lowlevel.wait_writable(self._sock)  # noqa: ASYNC105 - the caller awaits it
 
     def interrupt(self) -> None:
         """Wake whoever waits on it, as closing does, but don't close."""
@@ -77,8 +81,6 @@ class SocketWire:
         """
         if sys.platform != "linux" or self._sock.fileno() < 0:
             return 0
-        import fcntl  # noqa: PLC0415 - not on Windows
-
         answer = fcntl.ioctl(self._sock.fileno(), _SIOCOUTQNSD, b"\0\0\0\0")
         return int.from_bytes(answer, sys.byteorder)
 

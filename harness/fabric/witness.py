@@ -11,7 +11,7 @@ import errno
 import operator
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import trio
@@ -107,7 +107,8 @@ class WatchedSocket(trio.socket.SocketType):
     def __del__(self) -> None:
         # A socket that nobody closed is closed by the garbage collector: that is a close, too.
         if getattr(self, "_connected_port", 0):
-            self.close()
+            with suppress(RuntimeError):  # after the run, or in another thread, trio has no say
+                self.close()
 
 
 def _delegate(name: str) -> Any:

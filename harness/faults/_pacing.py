@@ -1,12 +1,24 @@
-"""Letting bytes leave at a rate, in small pieces, as a link of limited capacity does."""
+"""Letting bytes leave piece by piece, each when its time has come."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from harness.timeline import Data, Item, postponed
+
+
+class Pace(Protocol):
+    """Says when the next piece may leave, and how long it is."""
+
+    def ready_at(self) -> float:
+        """When the next piece may leave."""
+
+    def take(self, head: Data, at: float) -> int:
+        """How many bytes of ``head`` leave ``at`` that instant; at least one."""
 
 
 @dataclass(slots=True)
@@ -19,7 +31,7 @@ class Pipe:
 
     rate_bytes_per_s: float
     burst_bytes: int = 0
-    free_at: float = 0.0
+    free_at: float = -math.inf
 
     def charge(self, size_bytes: int, at: float) -> None:
         """Use the pipe from ``at`` for this many bytes."""
@@ -29,11 +41,28 @@ class Pipe:
 
 
 @dataclass(slots=True)
-class PacedStage:
-    """A stage that passes pieces of at most ``piece_bytes`` whenever the pipe is free."""
+class PipePace:
+    """Pieces of at most ``piece_bytes`` whenever a pipe is free."""
 
     pipe: Pipe
     piece_bytes: int
+
+    def ready_at(self) -> float:
+        """When the pipe is free."""
+        return self.pipe.free_at
+
+    def take(self, head: Data, at: float) -> int:
+        """A piece, which the pipe is charged for."""
+        count = min(self.piece_bytes, len(head.payload))
+        self.pipe.charge(count, at)
+        return count
+
+
+@dataclass(slots=True)
+class PacedStage:
+    """A stage that keeps what may not leave yet."""
+
+    pace: Pace
     held_bytes: int = 0
     _queue: deque[Item] = field(default_factory=deque)
 
@@ -49,7 +78,7 @@ class PacedStage:
         if not self._queue:
             return None
         head = self._queue[0]
-        return max(head.due, self.pipe.free_at) if isinstance(head, Data) else head.due
+        return max(head.due, self.pace.ready_at()) if isinstance(head, Data) else head.due
 
     def expire(self, now: float) -> Iterator[Item]:
         """The pieces whose turn has come; late wake-ups are made up for, so the rate holds."""
@@ -58,10 +87,9 @@ class PacedStage:
             if not isinstance(item, Data):
                 yield postponed(item, now)
                 continue
-            piece, rest = item.split(self.piece_bytes)
+            piece, rest = item.split(self.pace.take(item, due))
             if rest.payload:
                 self._queue.appendleft(rest)
-            self.pipe.charge(len(piece.payload), due)
             self.held_bytes -= len(piece.payload)
             yield postponed(piece, now)
 

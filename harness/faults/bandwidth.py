@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.connection import StageContext
 from harness.faults._base import YAML_CONFIG, DirectionWord
-from harness.faults._pacing import PacedStage, Pipe
+from harness.faults._pacing import PacedStage, Pipe, PipePace
 from harness.units import RateBytesPerS, SizeBytes
 
 PIECE_S = 0.002
@@ -40,9 +40,8 @@ class Bandwidth:
         """The capacity that all connections use."""
         return Pipe(self.rate_bytes_per_s, self.burst_bytes)
 
-    def stage(self, context: StageContext, shared: object) -> PacedStage:
+    def stage(self, context: StageContext, shared: object) -> PacedStage:  # noqa: ARG002 - the contract's arguments
         """Lets pieces pass as capacity allows."""
-        own = Pipe(self.rate_bytes_per_s, self.burst_bytes, free_at=context.now)
-        pipe = shared if self.shared and isinstance(shared, Pipe) else own
+        pipe = shared if self.shared and isinstance(shared, Pipe) else self.share()
         piece_bytes = int(self.rate_bytes_per_s * PIECE_S)
-        return PacedStage(pipe, max(1, min(piece_bytes, PIECE_LIMIT_BYTES)))
+        return PacedStage(PipePace(pipe, max(1, min(piece_bytes, PIECE_LIMIT_BYTES))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -10,7 +10,8 @@ from pydantic import Field
 
 from harness.connection import StageContext
 from harness.faults._base import YAML_CONFIG, DirectionWord
-from harness.timeline import Data, Draws, Item, postponed
+from harness.faults._pacing import PacedStage
+from harness.timeline import Data, Draws
 from harness.units import DurationS, SizeBytes
 
 
@@ -39,38 +40,35 @@ class Slice:
         if self.variation_bytes >= self.size_bytes:
             raise ValueError("variation leaves segments without a byte; keep it below size")
 
-    def stage(self, context: StageContext, shared: object) -> SliceStage:  # noqa: ARG002 - the contract's arguments
+    def stage(self, context: StageContext, shared: object) -> PacedStage:  # noqa: ARG002 - the contract's arguments
         """Cuts."""
-        return SliceStage(self, context.draws)
+        return PacedStage(SegmentPace(self, context.draws))
 
 
 @dataclass(slots=True)
-class SliceStage:
+class SegmentPace:
     """Remembers how much of the present segment is left, whatever chunks arrive."""
 
     fault: Slice
     draws: Draws
     _left_bytes: int = 0
-    _free_at: float = 0.0
+    _begun_at: float = -math.inf
 
-    def feed(self, item: Item) -> Iterator[Item]:
-        """The item in segments."""
-        while isinstance(item, Data) and item.payload:
-            if self._left_bytes == 0:
-                self._left_bytes = self._draw(item.place.stream_byte)
-                self._free_at = max(self._free_at + self.fault.delay_s, item.due)
-            piece, item = item.split(self._left_bytes)
-            self._left_bytes -= len(piece.payload)
-            yield postponed(piece, self._free_at)
-        if not isinstance(item, Data):
-            yield postponed(item, self._free_at)
+    def ready_at(self) -> float:
+        """At once while a segment isn't complete, else when the next may begin."""
+        return self._begun_at + (0.0 if self._left_bytes else self.fault.delay_s)
+
+    def take(self, head: Data, at: float) -> int:
+        """The rest of a segment, or as much of it as has arrived."""
+        if self._left_bytes == 0:
+            self._left_bytes = self._draw(head.place.stream_byte)
+            self._begun_at = at
+        count = min(self._left_bytes, len(head.payload))
+        self._left_bytes -= count
+        return count
 
     def _draw(self, stream_byte: int) -> int:
         fault = self.fault
         return fault.size_bytes + self.draws.random(stream_byte).randint(
             -fault.variation_bytes, fault.variation_bytes
         )
-
-    def heal(self, now: float) -> tuple[Item, ...]:  # noqa: ARG002 - the contract's argument
-        """Nothing was held: what is on its way keeps its time."""
-        return ()

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.connection import StageContext
 from harness.faults._base import YAML_CONFIG, DirectionWord
-from harness.faults._pacing import PacedStage, Pipe
+from harness.faults._pacing import PacedStage, Pipe, PipePace
 from harness.units import RateBytesPerS
 
 
@@ -34,4 +34,4 @@ class Slow:
 
     def stage(self, context: StageContext, shared: object) -> PacedStage:  # noqa: ARG002 - the contract's arguments
         """Lets one byte pass at a time."""
-        return PacedStage(Pipe(self.rate_bytes_per_s, free_at=context.now), piece_bytes=1)
+        return PacedStage(PipePace(Pipe(self.rate_bytes_per_s), piece_bytes=1))

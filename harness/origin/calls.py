@@ -53,6 +53,8 @@ class Asked:
             together = int(words.get("together", "0"))
         except ValueError:
             return None
+        if size_bytes < 0 or together < 0 or not slow_s >= 0:  # "not >=" refuses nan as well
+            return None
         return cls(
             nonce=words["nonce"],
             size_bytes=size_bytes,

@@ -104,24 +104,21 @@ class PlainEnd:
     def try_end(self, ending: Fin | Reset) -> bool:
         """End it so and say True; unless bytes must be waited for that have not left yet."""
         if isinstance(ending, Fin) and not ending.full:
-            self.wire.shutdown_write()
+            self._shut()
             return True
         if self.wire.unsent_bytes():
             return False
         if isinstance(ending, Reset):
             self.wire.reset()
         else:
-            self.wire.shutdown_write()
+            self._shut()
             self._discard_arrived()
             self.wire.close()
         return True
 
     async def finish(self, *, full: bool, notify: bool) -> None:  # noqa: ARG002 - TLS's farewell
         """FIN; closing whole reads what has arrived first, lest the kernel send RST instead."""
-        try:
-            self.wire.shutdown_write()
-        except OSError as error:
-            raise _as_reset(error) from error
+        self._shut()
         if full:
             await self._until_sent()
             self._discard_arrived()
@@ -138,6 +135,12 @@ class PlainEnd:
         if head:
             yield head
         yield from self._arrived(LEFTOVER_LIMIT_BYTES)
+
+    def _shut(self) -> None:
+        try:
+            self.wire.shutdown_write()
+        except OSError as error:
+            raise _as_reset(error) from error
 
     def _discard_arrived(self) -> None:
         for _ in self._arrived(DRAIN_LIMIT_BYTES):
@@ -182,6 +185,7 @@ class TlsEnd:
         self._arrived = ssl.MemoryBIO()
         self._leaving = ssl.MemoryBIO()
         self._sending = trio.Lock()
+        self._failure: ssl.SSLError | None = None
         self._tls = context.wrap_bio(
             self._arrived, self._leaving, server_side=server_side, server_hostname=server_hostname
         )
@@ -192,21 +196,26 @@ class TlsEnd:
         With ``half_way`` only half of our first flight is sent, and the rest after its return;
         it gives what the peer has sent meanwhile.
         """
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                if half_way is not None and self._leaving.pending:
-                    await self._send_in_halves(half_way)
-                    half_way = None
-                await self._flush()
-                await self._feed()
-            except ssl.SSLError:
-                await self._flush()  # the alert that says why
-                raise
-            else:
-                await self._flush()
-                return
+        while not self._shake_hands():
+            if half_way is not None and self._leaving.pending:
+                await self._send_in_halves(half_way)
+                half_way = None
+            await self._flush()  # in the end this is the alert that says why
+            if self._failure is not None:
+                raise self._failure
+            await self._feed()
+        await self._flush()
+
+    def _shake_hands(self) -> bool:
+        """One step of the handshake; whether it is complete. What went wrong is kept."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as error:
+            self._failure = error
+            return False
+        return True
 
     def version(self) -> str:
         """The protocol version that was agreed, e.g. ``TLSv1.3``."""
@@ -232,11 +241,13 @@ class TlsEnd:
             except ssl.SSLError as error:
                 if self.ragged:
                     return b""
-                await self._flush()  # the alert that says why
-                raise ConnectionResetError(*error.args) from error
+                self._failure = error
+                break
             else:
                 await self._flush()
                 return payload
+        await self._flush()  # the alert that says why
+        raise ConnectionResetError(*self._failure.args) from self._failure
 
     async def send(self, payload: bytes) -> None:
         """Encrypt and send everything."""

@@ -52,17 +52,17 @@ class Reception:
         try:
             return client, await self._dial(life)
         except OSError as error:
-            reason = error.strerror or str(error)
-            self._proxy.tell(
-                DialFailed(
-                    at_s=self._proxy.at_s(),
-                    connection=life.ordinal,
-                    backend=life.backend,
-                    reason=reason,
-                )
+            failure = error
+        self._proxy.tell(
+            DialFailed(
+                at_s=self._proxy.at_s(),
+                connection=life.ordinal,
+                backend=life.backend,
+                reason=failure.strerror or str(failure),
             )
-            await client.reset()
-            raise Refused("backend", "reset") from error
+        )
+        await client.reset()
+        raise Refused("backend", "reset") from failure
 
     def tell_client_end(self, ordinal: int, how: str) -> None:
         """The client's own FIN or RST has arrived."""

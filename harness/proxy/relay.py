@@ -26,6 +26,8 @@ from harness.timeline import Data, Direction, Fin, Item, Reset, Side
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 TURNS_LIMIT = 8
 """After so many buffers without waiting, a busy connection lets others run."""
+SHORT_BYTES = 16 * 1024
+"""A shorter read has most likely emptied the socket, so another would be in vain."""
 
 
 class Relay:
@@ -168,7 +170,7 @@ class Relay:
             try:
                 count = source.recv_into(buffer)
             except BlockingIOError:
-                return None
+                break
             except OSError:
                 return direction.source, "reset"
             if not count:
@@ -182,6 +184,8 @@ class Relay:
                 return direction.sink, "reset"
             if sent < count and not await self._send_rest(direction, buffer[sent:count]):
                 return direction.sink, "reset"
+            if count < SHORT_BYTES:
+                break
             turns += 1
             if turns % TURNS_LIMIT == 0:
                 await trio.lowlevel.checkpoint()
@@ -232,6 +236,8 @@ class Relay:
         """Perform what is due and needs no waiting; whether nothing that is due is left."""
         link, side = self.connection.links[direction], direction.sink
         end = self.ends[side]
+        if link.next_due() is None:
+            return True
         if direction in self._sends or not isinstance(end, PlainEnd):
             return False  # its task is at it, or may have to wait for TLS
         for item in link.take_due(trio.current_time()):
