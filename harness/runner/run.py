@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from typing import NamedTuple
 
 import trio
 
@@ -45,36 +46,53 @@ def run_scenario(
     chosen = load_client(client)
     seed = scenario.seed if seed is None else seed
     began = time.perf_counter()
-    setup_error = ""
-    with redirect_stdout(sys.stderr):
-        stage = Stage(
+    played = _play(
+        lambda: Stage(
             scenario,
             seed,
             chosen(),
             client,
             lambda progress: on_progress(replace(progress, round=ordinal)),
         )
-        try:
-            with _signals_restored():
-                trio.run(stage.play, restrict_keyboard_interrupt_to_checkpoints=True)
-        except SetupError as error:
-            setup_error = str(error)
-        except trio.TrioInternalError:
-            if not stage.client_left_open():
-                raise
-            _collect_quietly()
+    )
+    if played.abandoned:
+        _collect_quietly()
     return RunResult(
         scenario=scenario,
         client=client,
         seed=seed,
         fabric="loopback",
-        history=stage.history,
-        findings=() if setup_error else judge(scenario.checks, stage.history),
+        history=played.history,
+        findings=() if played.setup_error else judge(scenario.checks, played.history),
         took_s=time.perf_counter() - began,
         round=ordinal,
-        setup_error=setup_error,
+        setup_error=played.setup_error,
         environment=environment(),
     )
+
+
+class _Played(NamedTuple):
+    """What is left when a stage is gone."""
+
+    history: History
+    setup_error: str = ""
+    abandoned: bool = False
+
+
+def _play(make_stage: Callable[[], Stage]) -> _Played:
+    """Play on a stage that nobody else holds, so that all of it can be thrown away."""
+    with redirect_stdout(sys.stderr):
+        stage = make_stage()
+        try:
+            with _signals_restored():
+                trio.run(stage.play, restrict_keyboard_interrupt_to_checkpoints=True)
+        except SetupError as error:
+            return _Played(stage.history, setup_error=str(error))
+        except trio.TrioInternalError:
+            if not stage.client_left_open():
+                raise
+            return _Played(stage.history, abandoned=True)
+        return _Played(stage.history)
 
 
 @contextmanager

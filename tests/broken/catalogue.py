@@ -1,0 +1,105 @@
+"""Which scenario finds which broken pool, and which check must say so.
+
+Each line: the class, the id of the scenario that finds it soonest, the check that must fail.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One defect, and what finds it."""
+
+    file: str
+    name: str
+    scenario: str
+    check: str
+
+    @property
+    def client(self):
+        """The class as ``--client`` takes it."""
+        return f"{HERE / self.file}.py:{self.name}"
+
+
+_TABLE = """
+health NoIdleCheck                        idle/fin/noticed                    errors
+health FinUnnoticed                       idle/half_close/noticed             errors
+health ResetUnnoticed                     idle/reset/noticed                  errors
+health TakesTicketsForTheEnd              reuse/tls/tickets                   handshakes
+health LooksOnlyAtHandout                 idle/fin/detected                   detects_within
+health PrePingIgnored                     idle/fin/pre_ping                   errors
+health PingAfterHandout                   idle/stall/pre_ping                 errors
+health PingResultIgnored                  idle/stall/pre_ping                 errors
+health UnboundedPing                      idle/stall/pre_ping                 errors
+health NoSuspicion                        idle/reset/all_forgotten            errors
+health UnreadBytesUnnoticed               idle/insert/second_reply            no_crosstalk
+health KeepAliveIgnored                   keepalive/announced/on_the_way      errors
+health ConnectionCloseIgnored             keepalive/goodbye/fin_later         errors
+health RecycleIgnored                     idle/age/recycle                    connections_opened
+health RecycleCountsFromUse               backends/rotate/kept                leaves_retired_backend
+health RecyclesInUse                      pool/recycle/not_in_use             errors
+health IdleTimeoutIgnored                 pool/idle_timeout/unused            connections_opened
+health IdleTimeoutCountsFromOpening       pool/idle_timeout/in_use            connections_opened
+slots SlotLostOnCancelWaiting             cancel/storm/every_slot_survives    slots_conserved
+slots SlotLostOnCancelInFlight            cancel/in_flight/before_the_reply   slots_conserved
+slots SlotLostOnTimeout                   stall/response/body                 slots_conserved
+slots SlotLostOnError                     response/reset/before               slots_conserved
+slots SlotLostOnCallerError               leak/abandon/exception              slots_conserved
+slots SlotLostOnFailedConnect             tls/handshake_reset/first_connects  slots_conserved
+slots LostLeaseNeverReclaimed             leak/abandon/reference              slots_conserved
+slots CounterDrift                        pool/size/after_failures            connections_peak
+slots HandedOutTwice                      cancel/waiting/in_the_queue         errors
+slots CancellationIgnored                 cancel/in_flight/lets_go            every_call_ends
+fairness LifoWaiters                      pool/queue/first_come_first_served  fifo_waiters
+fairness WaiterForgottenOnRelease         pool/queue/first_come_first_served  errors
+fairness WaiterForgottenOnDiscard         pool/queue/behind_discards          acquire_within
+fairness WaiterForgottenOnFailedConnect   tls/handshake_reset/first_connects  errors
+fairness PoolTimeoutIgnored               pool/timeout/exhausted              acquire_within
+limits OverflowNeverClosed                pool/max_overflow/grows_and_shrinks connections_opened
+limits OverflowUsedOnce                   pool/max_overflow/grows_and_shrinks connections_opened
+limits OverflowIgnored                    pool/max_overflow/grows_and_shrinks slots_conserved
+limits LimitExceededByRace                pool/size/spike                     connections_peak
+limits MinIdleIgnored                     pool/min_idle/kept_ready            connections_opened
+limits ConnectionPerCall                  reuse/tcp/steady                    reuse
+limits ConnectsForEveryWaiter             reuse/tcp/lonely_caller             connections_opened
+limits IdleUsedInTurn                     pool/idle_timeout/shrinks           connections_opened
+retries RetriesUnsafeCalls                response/close/before               at_most_once
+retries RetriesTimeouts                   shape/latency/beyond_timeout        retry_amplification
+retries RetriesForEver                    connect/accept_reset/outage         connections_opened
+retries NoRetries                         request/reset/before                errors
+retries ReusedAfterCancel                 cancel/in_flight/before_the_reply   no_crosstalk
+retries ReusedAfterTimeout                stall/response/late_reply           no_crosstalk
+retries NoCallTimeout                     shape/latency/beyond_timeout        errors
+retries QueueIgnoresCallTimeout           connect/refuse/impatient_callers    every_call_ends
+retries TimeoutRestarts                   shape/slow/loris                    every_call_ends
+retries ErrorKindSwallowed                response/close/before               error_names_cause
+retries SaysNotSent                       response/close/before               at_most_once
+retries BlamesThePool                     connect/refuse/outage               errors
+replies TruncatedBodyAccepted             truncation/length/fin               no_silent_truncation
+replies LastChunkNotChecked               truncation/chunked/fin              no_silent_truncation
+replies TlsTruncationAccepted             truncation/eof/tls                  no_silent_truncation
+tls CertificateNotVerified                tls/certificate/untrusted           handshakes
+tls HostNameNotChecked                    tls/certificate/wrong_host          handshakes
+tls VerifiedOnlyOnce                      tls/certificate/expires_later       handshakes
+tls BadCertificateTriedAgain              tls/certificate/every_other         connections_opened
+connecting UnboundedConnect               tls/handshake_hang/first_connects   errors
+connecting NoBackoff                      connect/refuse/waited_out           backoff
+connecting ThunderingReconnects           connect/refuse/waited_out           connect_rate
+connecting BackoffWithoutCap              connect/refuse/outage               recovers_within
+connecting FailuresNeverForgotten         tls/handshake_reset/now_and_then    latency
+connecting BreakerNeverCloses             connect/refuse/outage               recovers_within
+connecting ConnectNotRetried              tls/handshake_reset/first_connects  errors
+connecting LockedWhileConnecting          connect/connect_delay/one           latency
+connecting HandshakeLeaksSocket           tls/handshake_reset/first_connects  no_leaks
+closing CloseWaitsForCalls                pool/close/endless_call             closes_within
+closing CloseWaitsForConnects             pool/close/connecting               closes_within
+closing CloseForgetsWaiters               pool/close/calls_in_silence         errors
+closing CloseCutsCalls                    pool/close/calls_may_finish         errors
+closing CloseLeaksIdle                    reuse/tcp/steady                    no_leaks
+closing DiscardedNotClosed                response/close/before               no_leaks
+"""
+
+BROKEN = tuple(Broken(*line.split()) for line in _TABLE.strip().splitlines())

@@ -1,0 +1,69 @@
+"""Every deliberately broken pool is found: by the scenario and the check that claim to find it.
+
+A suite that passes good pools proves little; these prove that it fails bad ones, each for its
+own reason.
+"""
+
+import gc
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.checks import Verdict
+from harness.clients import load_client
+from harness.runner import run_scenario
+from harness.scenario import bundled_root, read_file
+
+BROKEN_POOLS = Path(__file__).parent / "broken"
+sys.path.insert(0, str(BROKEN_POOLS))
+
+from catalogue import BROKEN  # noqa: E402 - it lies where the line above points
+
+pytestmark = [
+    # What these pools leave open, a garbage collector finds after the run, and rightly complains.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _collected():
+    """Let the garbage collector complain here, not in the middle of somebody else's test."""
+    yield
+    gc.collect()
+
+
+def run(broken):
+    root = bundled_root()
+    scenario = read_file(root / f"{broken.scenario}.yaml", root)
+    return run_scenario(scenario, broken.client)
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+def test_a_broken_pool_is_found(broken):
+    result = run(broken)
+    failed = {f.check: f.actual for f in result.findings if f.verdict is Verdict.FAIL}
+    assert not result.setup_error
+    assert broken.check in failed, f"failed only {failed}"
+    assert result.verdict is Verdict.FAIL
+    assert "client_contract" not in failed
+    if broken.check != "error_names_cause":
+        assert "RuntimeError" not in str(result.history.events), "the saboteur itself crashed"
+
+
+def test_every_broken_pool_is_in_the_catalogue():
+    made = {
+        line.removeprefix("class ").partition("(")[0]
+        for file in BROKEN_POOLS.glob("*.py")
+        for line in file.read_text().splitlines()
+        if line.startswith("class ") and line.endswith("(ReferenceClient):")
+    }
+    assert made == {broken.name for broken in BROKEN}
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+def test_a_broken_pool_names_its_one_defect(broken):
+    sentence = load_client(broken.client).__doc__
+    assert sentence.count("\n") == 0
+    assert sentence.endswith(".")
