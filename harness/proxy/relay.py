@@ -1,9 +1,9 @@
 """Moving bytes between the two ends of one connection, and performing what the core decides.
 
 There are two ways to do it. While no fault waits or works and both ends are bare TCP, the *fast*
-way moves bytes through a borrowed buffer without making items of them. Otherwise the *careful*
-way hands everything to ``Connection`` and performs what is due. Both may take turns on a live
-connection, because a fault can come and go.
+way (``fast``) moves bytes without making items of them. Otherwise the *careful* way, here, hands
+everything to ``Connection`` and performs what is due. Both may take turns on a live connection,
+because a fault can come and go.
 
 Rules both ways keep: one object owns both ends; nothing is read while the other side can't take
 it, so back-pressure reaches the sender; nothing polls.
@@ -12,22 +12,18 @@ it, so back-pressure reaches the sender; nothing polls.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import trio
 
-from harness.connection import Armed, Connection, EndState, Fired
+from harness.connection import Armed, Connection, Fired
 from harness.fabric import Alarm, Bell, Fabric
 from harness.proxy.buffers import Buffers
 from harness.proxy.ends import End, PlainEnd
+from harness.proxy.fast import READABLE, FastWay
 from harness.timeline import Data, Direction, Fin, Item, Reset, Side
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
-TURNS_LIMIT = 8
-"""After so many buffers without waiting, a busy connection lets others run."""
-SHORT_BYTES = 16 * 1024
-"""A shorter read has most likely emptied the socket, so another would be in vain."""
 
 
 class Relay:
@@ -35,11 +31,10 @@ class Relay:
 
     __slots__ = (
         "_bells",
-        "_buffers",
         "_clock",
+        "_clock_until",
         "_fabric",
-        "_is_fast",
-        "_nursery",
+        "_fast",
         "_on_client_end",
         "_on_fired",
         "_rooms",
@@ -62,23 +57,22 @@ class Relay:
     ) -> None:
         self.connection = connection
         self.ends = {Side.CLIENT: client, Side.BACKEND: backend}
-        self._nursery = nursery
         self._fabric = fabric
-        self._buffers = buffers
         self._on_fired = on_fired
         self._on_client_end = on_client_end
         self._bells: dict[Direction, Bell] = {}
         self._rooms: dict[Direction, Bell] = {}
         self._clock: Bell | None = None
+        self._clock_until = 0.0
         self._sends: dict[Direction, tuple[Item, trio.CancelScope]] = {}
-        self._is_fast = False
+        self._fast = FastWay(connection, client.wire, backend.wire, nursery, buffers, self)
 
     async def run(self) -> None:
         """Relay until both ends are over; closes both whatever happens."""
         try:
             while not self.connection.is_over:
                 if self._may_be_fast:
-                    await self._run_fast()
+                    await self._fast.run()
                 else:
                     await self._run_careful()
         finally:
@@ -109,106 +103,15 @@ class Relay:
 
     def wake(self) -> None:
         """Something changed: look again at what is due."""
-        if self._is_fast and not self.connection.is_plain:
-            self._interrupt()
+        if self._fast.is_on and not self.connection.is_plain:
+            self._fast.interrupt()
         for room in self._rooms.values():
             room.ring()
         self._ring()
 
-    # --- the fast way -----------------------------------------------------------------------
+    # --- what an end tells ------------------------------------------------------------------
 
-    async def _run_fast(self) -> None:
-        """Pump both directions until they end or a fault comes.
-
-        The second pump runs in the proxy's nursery, and a fault interrupts by hand: a nursery and
-        a cancel scope of its own for each connection would be most of what an idle one costs.
-        """
-        self._is_fast, both_over = True, Bell()
-        self._nursery.start_soon(self._pump_and_ring, UP, both_over)
-        await self._pump(DOWN)
-        await both_over.wait()
-        self._is_fast = False
-
-    async def _pump_and_ring(self, direction: Direction, bell: Bell) -> None:
-        try:
-            await self._pump(direction)
-        finally:
-            bell.ring()
-
-    def _interrupt(self) -> None:
-        """Let both pumps end: what they would read belongs to the careful way."""
-        self._is_fast = False
-        for end in self.ends.values():
-            end.wire.interrupt()
-
-    async def _pump(self, direction: Direction) -> None:
-        """Move bytes one way until an end is over."""
-        source = self.ends[direction.source].wire
-        if self.connection.ends[direction.source] not in _READABLE:
-            return
-        while True:
-            buffer = self._buffers.borrow()
-            try:
-                ended = await self._move(direction, buffer)
-            finally:
-                self._buffers.give_back(buffer)
-            if ended is not None:
-                self._ended(*ended)
-                return
-            if not self._is_fast:
-                return
-            try:
-                await source.wait_readable()
-            except trio.ClosedResourceError:
-                return
-
-    async def _move(self, direction: Direction, buffer: memoryview) -> tuple[Side, str] | None:
-        """Move what is there; which end is over and how, or None if nothing more has arrived."""
-        source, sink = self.ends[direction.source].wire, self.ends[direction.sink].wire
-        turns = 0
-        while self._is_fast:
-            try:
-                count = source.recv_into(buffer)
-            except BlockingIOError:
-                break
-            except OSError:
-                return direction.source, "reset"
-            if not count:
-                return direction.source, "fin"
-            self.connection.count(direction, count, trio.current_time())
-            try:
-                sent = sink.send(buffer[:count])
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                return direction.sink, "reset"
-            if sent < count and not await self._send_rest(direction, buffer[sent:count]):
-                return direction.sink, "reset"
-            if count < SHORT_BYTES:
-                break
-            turns += 1
-            if turns % TURNS_LIMIT == 0:
-                await trio.lowlevel.checkpoint()
-        return None
-
-    async def _send_rest(self, direction: Direction, rest: memoryview) -> bool:
-        """Send what the kernel didn't take at once; False if the peer is gone.
-
-        If a fault comes meanwhile, the careful way sends it: nothing is lost.
-        """
-        sink = self.ends[direction.sink].wire
-        while rest and self._is_fast:
-            try:
-                rest = rest[sink.send(rest) :]
-            except BlockingIOError:
-                with suppress(trio.ClosedResourceError):  # interrupted, or the next send will tell
-                    await sink.wait_writable()
-            except OSError:
-                return False
-        self.connection.links[direction].push(bytes(rest), trio.current_time())
-        return True
-
-    def _ended(self, side: Side, how: str) -> None:
+    def note_ended(self, side: Side, how: str) -> None:
         """An end is over, or half of it: tell the core and perform what follows.
 
         What must wait until bytes have left is left to the careful way.
@@ -216,14 +119,14 @@ class Relay:
         self._note_end(side, how)
         for direction in (UP, DOWN, UP):  # what one does may be followed by something in the other
             if not self._settle(direction):
-                self._interrupt()
+                self._fast.interrupt()
 
     def _note_end(self, side: Side, how: str, *, notify: bool = True) -> None:
         now = trio.current_time()
         if side is Side.CLIENT and not self.connection.ends[side].is_over:
             self._on_client_end(how)
         if how == "reset":
-            if self.connection.ends[side] in _READABLE:
+            if self.connection.ends[side] in READABLE:
                 for payload in self.ends[side].leftovers():
                     self.connection.receive(side.inbound.opposite, payload, now)
             self.connection.receive_reset(side, now)
@@ -282,7 +185,7 @@ class Relay:
     async def _read(self, direction: Direction) -> None:
         connection, side = self.connection, direction.source
         end, link, room = self.ends[side], connection.links[direction], self._rooms[direction]
-        while connection.ends[side] in _READABLE:
+        while connection.ends[side] in READABLE:
             if not link.has_room:
                 await room.wait()
                 continue
@@ -297,9 +200,26 @@ class Relay:
                     connection.receive(direction, payload, trio.current_time())
                 else:
                     self._note_end(side, "fin", notify=not end.ragged)
-            for each in (UP, DOWN):
-                self._settle(each)  # a task to wake is a delay that nobody asked for
-            self._ring()
+            self._follow_up()
+
+    def _follow_up(self) -> None:
+        """Perform what is due now, and wake only whom it concerns: each task woken is a delay."""
+        for direction in (UP, DOWN):
+            self._settle(direction)
+        self._report_fired()
+        for direction, bell in self._bells.items():
+            if not self.connection.links[direction].is_empty:
+                bell.ring()
+        deadline = self.connection.next_deadline(trio.current_time())
+        if self._nears_its_end or (deadline is not None and deadline < self._clock_until):
+            self._ring_clock()
+
+    @property
+    def _nears_its_end(self) -> bool:
+        """Whether the careful way may soon be done with, which the timekeeper must see."""
+        links = self.connection.links
+        ends = links[UP].ended is not None or links[DOWN].ended is not None
+        return ends or not self.connection.works
 
     async def _write(self, direction: Direction) -> None:
         """Perform what is due in one direction."""
@@ -335,14 +255,19 @@ class Relay:
             if connection.is_over or (self._may_be_fast and not self._sends):
                 return
             assert self._clock is not None
-            await self._wait(self._clock, connection.next_deadline(now), self._clock.ring)
+            deadline = connection.next_deadline(now)
+            self._clock_until = _FOREVER if deadline is None else deadline
+            await self._wait(self._clock, deadline, self._clock.ring)
+            self._clock_until = 0.0
 
     def _come_due(self, direction: Direction) -> None:
         """An item's time has come: perform it from here, then let the tasks see to what follows."""
         self._settle(direction)
-        self._bells[direction].ring()
+        if not self.connection.links[direction].is_empty:
+            self._bells[direction].ring()
         self._rooms[direction].ring()
-        self._ring_clock()
+        if self._nears_its_end:
+            self._ring_clock()
 
     async def _wait(self, bell: Bell, until: float | None, call: Callable[[], None]) -> None:
         """Wait for a ring, and make the call if the time comes first."""
@@ -392,5 +317,4 @@ class Relay:
             self._on_fired(fired)
 
 
-_READABLE = frozenset({EndState.OPEN, EndState.WE_DONE})
 _FOREVER = 1e15
