@@ -4,7 +4,7 @@ A client of your own is a class whose three methods are coroutines on trio::
 
     class MyClient:
         async def open(self, settings): ...   # settings.url, settings.pool, settings.ssl_context()
-        async def call(self, call): ...       # return Reply(body), or raise what your library raises
+        async def call(self, call): ...       # return Reply(body), or raise as your library does
         async def close(self): ...
 
 ``open`` and ``close`` run in one task, so a nursery may be opened in one and closed in the other;

@@ -29,6 +29,7 @@ def pool_settings(words: PoolWords) -> PoolSettings:
         connect_timeout_s=words.connect_timeout_s,
         ping_timeout_s=min(1.0, words.timeout_s / 2),
         min_idle=words.min_idle,
+        grace_s=words.grace_s,
         bypass_window_s=0.1,
     )
 

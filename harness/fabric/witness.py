@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import operator
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,12 +27,14 @@ OnDialed = Callable[[int, str, float], None]
 """Told after each attempt: the local port, the outcome, and when it began (trio's clock)."""
 OnClosed = Callable[[int], None]
 """Told when a socket that was connected is closed: its local port."""
+OnLost = Callable[[int], None]
+"""Told when such a socket is not closed by anybody but the garbage collector: its local port."""
 
 
 @contextmanager
-def watch_clients(on_dialed: OnDialed, on_closed: OnClosed) -> Iterator[None]:
+def watch_clients(on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost) -> Iterator[None]:
     """Watch every socket that connects through trio's API while the block runs."""
-    factory = _Factory(on_dialed, on_closed)
+    factory = _Factory(on_dialed, on_closed, on_lost)
     before = trio.socket.set_custom_socket_factory(factory)
     try:
         yield
@@ -41,9 +44,10 @@ def watch_clients(on_dialed: OnDialed, on_closed: OnClosed) -> Iterator[None]:
 
 
 class _Factory(trio.abc.SocketFactory):
-    def __init__(self, on_dialed: OnDialed, on_closed: OnClosed) -> None:
+    def __init__(self, on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost) -> None:
         self.on_dialed = on_dialed
         self.on_closed = on_closed
+        self.on_lost = on_lost
         self.telling = True
 
     def socket(
@@ -105,10 +109,13 @@ class WatchedSocket(trio.socket.SocketType):
         return self._inner.detach()
 
     def __del__(self) -> None:
-        # A socket that nobody closed is closed by the garbage collector: that is a close, too.
-        if getattr(self, "_connected_port", 0):
-            with suppress(RuntimeError):  # after the run, or in another thread, trio has no say
-                self.close()
+        # Nobody closed it, and another interpreter would keep it open for who knows how long.
+        port = getattr(self, "_connected_port", 0)
+        if port:
+            with suppress(OSError):
+                os.close(self.detach())  # trio's own close needs a run, which may be over
+            if self._factory.telling:
+                self._factory.on_lost(port)
 
 
 def _delegate(name: str) -> Any:

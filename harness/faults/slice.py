@@ -19,8 +19,9 @@ from harness.units import DurationS, SizeBytes
 class Slice:
     """Cuts the stream into small segments, each written by itself, ``delay`` apart.
 
-    Finds readers that take one ``recv`` for one message. Where the cuts fall depends on the
-    seed and the byte, not on how bytes arrived.
+    Finds readers that take one ``recv`` for one message. Without ``delay`` the segments leave
+    back to back, and a reader may find several at once; a millisecond keeps them apart.
+    Where the cuts fall depends on the seed and the byte, not on how bytes arrived.
     """
 
     NAME: ClassVar[str] = "slice"

@@ -155,6 +155,6 @@ class HttpServer:
         await stream.send_all(http.send(event) or b"")
 
     def _keep_alive_headers(self) -> list[tuple[str, str]]:
-        if self._keep_alive_s is None:
-            return []
+        if self._keep_alive_s is None or self._keep_alive_s < 1:
+            return []  # the header counts whole seconds, and 0 would forbid any reuse
         return [("Keep-Alive", f"timeout={int(self._keep_alive_s)}")]

@@ -107,16 +107,25 @@ class Caller:
             await trio.sleep_forever()  # the run is being ended
         limit_s = PATIENCE_S if call.timeout_s is None else call.timeout_s + GRACE_S
         guard = trio.CancelScope(deadline=began + limit_s)
-        with guard, _Canceller(cancellation, self._fabric) as canceller:
-            return _as_reply(await self._host.client.call(call))
-        now = trio.current_time()
+        canceller = _Canceller(cancellation, self._fabric)
+        try:
+            with guard, canceller:
+                return _as_reply(await self._host.client.call(call))
+        finally:
+            if canceller.asked_at is not None:
+                self._tell_cancelled(call, began, canceller.asked_at)
         if canceller.struck:
-            self._tell(CallCancelled(at_s=now - self._zero, nonce=call.nonce, after_s=now - began))
             self._tell_unknown(call, began, "cancelled", "the caller was cancelled")
         else:
             message = f"it had not ended {GRACE_S:g} s after its timeout: cut off by the harness"
             self._tell_unknown(call, began, "timeout", message)
         return None
+
+    def _tell_cancelled(self, call: Call, began: float, asked_at: float) -> None:
+        """The caller was cancelled, whether or not the client heeded it."""
+        self._tell(
+            CallCancelled(at_s=asked_at - self._zero, nonce=call.nonce, after_s=asked_at - began)
+        )
 
     def _tell_ok(self, call: Call, began: float, reply: Reply, expected: bytes) -> None:
         now = trio.current_time()
@@ -178,9 +187,13 @@ def _as_reply(answer: object) -> Reply:
 
 
 class _Canceller:
-    """Cancels the block after a while, or at its N-th step; ``struck`` tells whether it did."""
+    """Cancels the block after a while, or at its N-th step.
+
+    ``asked_at`` tells when it did, ``struck`` whether the block ended by it.
+    """
 
     def __init__(self, cancellation: Cancellation | None, fabric: Fabric) -> None:
+        self.asked_at: float | None = None
         self._cancellation = cancellation
         self._fabric = fabric
         self._scope = trio.CancelScope()
@@ -191,13 +204,18 @@ class _Canceller:
         """Whether the block was ended by this."""
         return self._scope.cancelled_caught
 
+    def cancel(self) -> None:
+        """Cancel the block now."""
+        self.asked_at = trio.current_time()
+        self._scope.cancel()
+
     def __enter__(self) -> Self:
         words = self._cancellation
         if words is not None and words.after_s is not None:
             when = trio.current_time() + words.after_s
-            self._undo = self._fabric.call_at(when, self._scope.cancel).cancel
+            self._undo = self._fabric.call_at(when, self.cancel).cancel
         elif words is not None and words.step is not None:
-            counter = _StepCounter(trio.lowlevel.current_task(), words.step, self._scope)
+            counter = _StepCounter(trio.lowlevel.current_task(), words.step, self.cancel)
             trio.lowlevel.add_instrument(counter)
             self._undo = lambda: trio.lowlevel.remove_instrument(counter)
         self._scope.__enter__()
@@ -212,14 +230,14 @@ class _Canceller:
 class _StepCounter(trio.abc.Instrument):
     """Counts how often a task gives way to others, and cancels it at the N-th time."""
 
-    def __init__(self, task: trio.lowlevel.Task, step: int, scope: trio.CancelScope) -> None:
+    def __init__(self, task: trio.lowlevel.Task, step: int, cancel: Callable[[], None]) -> None:
         self._task = task
         self._left = step
-        self._scope = scope
+        self._cancel = cancel
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """A task has given way."""
         if task is self._task and self._left > 0:
             self._left -= 1
             if self._left == 0:
-                self._scope.cancel()
+                self._cancel()

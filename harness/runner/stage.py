@@ -181,7 +181,7 @@ class Stage:
                 )
             )
             proxy.arm(list(scenario.faults))
-            with watch_clients(self._on_dialed, self._on_closed):
+            with watch_clients(self._on_dialed, self._on_closed, self._on_lost):
                 await self._play_client(proxy, authority)
         self._tell(RunEnded(at_s=trio.current_time() - zero))
 
@@ -294,6 +294,10 @@ class Stage:
     def _on_closed(self, port: int) -> None:
         self._ports.discard(port)
         self._tell(SocketClosed(at_s=self._at_s(), local_port=port))
+
+    def _on_lost(self, port: int) -> None:
+        self._on_closed(port)
+        self._tell_leak("sockets", 1, "nobody closed it but the garbage collector")
 
     def _on_leak_reported(self, where: str) -> None:
         self._tell(LeakReported(at_s=self._at_s(), where=where))

@@ -33,7 +33,8 @@ class Origin:
     ] = ("blue",)
     tls: Annotated[bool, Field(description="TLS between proxy and backend")] = False
     keep_alive_s: Annotated[
-        DurationS | None, Field(description="the server closes connections idle for longer")
+        DurationS | None,
+        Field(description="the server closes connections idle for longer, and says so from 1s on"),
     ] = None
 
 
@@ -62,6 +63,7 @@ class PoolWords:
     idle_timeout_s: Annotated[DurationS | None, Field(description="closed when idle longer")] = None
     pre_ping: Annotated[bool, Field(description="asked whether it lives before use")] = False
     connect_timeout_s: Annotated[DurationS, Field(description="for one attempt to connect")] = 2.0
+    grace_s: Annotated[DurationS, Field(description="for calls under way when it is closed")] = 5.0
     min_idle: Annotated[int, Field(ge=0, description="kept ready in the background")] = 0
 
 
