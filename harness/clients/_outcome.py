@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +16,11 @@ from harness.pool.translate import kind_of, reason_of
 NEVER_SENT: frozenset[ErrorKind] = frozenset({"refused", "pool_timeout"})
 """A call that ended so has certainly not reached the server, whatever the library."""
 MESSAGE_LIMIT = 300
+CHAIN_LIMIT = 50
+_SAYS_CLOSED = re.compile(
+    r"disconnected|(?:peer|server|connection) closed|closed (?:the )?connection", re.IGNORECASE
+)
+"""How HTTP libraries word an early end of file, which they raise as a breach of the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,23 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome("unknown", "cancelled", "the caller was cancelled")
     if isinstance(error, PoolError):
         return Outcome("unknown" if error.sent else "failed", error.kind, message)
-    kind = kind_of(error)
+    kinds = [kind_of(link) for link in _told_and_hidden(error)]
+    kind: ErrorKind = next((known for known in kinds if known != "other"), "other")
+    if kind in {"protocol", "other"} and _SAYS_CLOSED.search(message):
+        kind = "closed"
     return Outcome("failed" if kind in NEVER_SENT else "unknown", kind, message)
+
+
+def _told_and_hidden(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what led to it, also where ``from None`` hides it or it is an argument."""
+    seen: set[int] = set()
+    todo: list[object] = [error]
+    while todo and len(seen) < CHAIN_LIMIT:
+        link = todo.pop(0)
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            todo += [link.__cause__, link.__context__, *link.args]
 
 
 def _message(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 import errno
 import ssl
 
+import h11
 import pytest
 import trio
 
@@ -85,6 +86,8 @@ def test_a_choice_that_names_no_client_is_an_error(choice, says):
         (CallFailed("x", kind="reset", sent=False), "failed", "reset"),
         (Abandoned("x"), "unknown", "abandoned"),
         (ValueError("x"), "unknown", "other"),
+        (h11.RemoteProtocolError("Server disconnected"), "unknown", "closed"),
+        (h11.RemoteProtocolError("illegal status line"), "unknown", "protocol"),
     ],
 )
 def test_an_exception_stands_for_an_outcome(error, certainty, kind):
@@ -97,6 +100,16 @@ def test_the_cause_is_found_behind_what_wraps_it():
     wrapped = trio.BrokenResourceError("broken")
     wrapped.__cause__ = ConnectionResetError(errno.ECONNRESET, "x")
     assert outcome_of(wrapped).kind == "reset"
+
+
+def test_the_cause_is_found_where_the_library_hides_it():
+    hidden = RuntimeError("read failed")
+    hidden.__context__ = ConnectionResetError(errno.ECONNRESET, "x")
+    hidden.__suppress_context__ = True
+    assert outcome_of(hidden).kind == "reset"
+    assert (
+        outcome_of(RuntimeError(ConnectionRefusedError(errno.ECONNREFUSED, "x"))).kind == "refused"
+    )
 
 
 def test_settings_say_where_to_go():
