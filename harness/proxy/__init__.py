@@ -3,7 +3,8 @@
 from harness.proxy.authority import Authority
 from harness.proxy.backends import Address, Backends
 from harness.proxy.injector import Charge, Injector
-from harness.proxy.proxy import Proxy, ProxySettings, open_proxy
+from harness.proxy.proxy import Proxy, open_proxy
+from harness.proxy.settings import ProxySettings
 
 __all__ = [
     "Address",

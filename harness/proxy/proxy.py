@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import errno
 import math
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import trio
 
@@ -28,12 +26,13 @@ from harness.history import (
     Event,
 )
 from harness.proxy.authority import Authority
-from harness.proxy.backends import Address, Backends
+from harness.proxy.backends import Backends
 from harness.proxy.buffers import Buffers
 from harness.proxy.injector import Charge, Injector
 from harness.proxy.orders import Orders
 from harness.proxy.reception import Reception, Refused
 from harness.proxy.relay import Relay
+from harness.proxy.settings import ProxySettings
 from harness.timeline import Direction, Draws, Reset, Side
 from harness.trigger import Life, Scene, Trigger
 
@@ -49,20 +48,6 @@ DRAIN_QUIET_S = 0.02
 """A draining connection is closed once no reply is awaited and this long nothing has moved."""
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxySettings:
-    """What a proxy is: where it listens, what is behind it, what it does with TLS."""
-
-    backends: dict[str, Address]
-    tls: str = "off"
-    origin_tls: ssl.SSLContext | None = None
-    origin_hostname: str = "localhost"
-    round_robin: bool = False
-    host: str = "127.0.0.1"
-    port: int = 0
-    seed: int = 0
 
 
 class Proxy:

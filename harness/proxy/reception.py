@@ -6,20 +6,20 @@ import errno
 import math
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import trio
 
-from harness.fabric import Wire
+from harness.fabric import Fabric, Wire
 from harness.faults import Admission, Delay, HandshakeEnding, PresentCertificate
-from harness.history import ClientEndClosed, DialFailed, TlsEstablished, TlsFailed
+from harness.history import ClientEndClosed, DialFailed, Event, TlsEstablished, TlsFailed
 from harness.proxy.authority import Authority
+from harness.proxy.backends import Backends
 from harness.proxy.ends import READ_BYTES, End, PlainEnd, TlsEnd
-from harness.trigger import Life
-
-if TYPE_CHECKING:
-    from harness.proxy.injector import Charge
-    from harness.proxy.proxy import Proxy
+from harness.proxy.injector import Charge, Injector
+from harness.proxy.orders import Orders
+from harness.proxy.settings import ProxySettings
+from harness.trigger import Life, Scene
 
 DIAL_LIMIT_S = 5.0
 HANDSHAKE_LIMIT_S = 30.0
@@ -36,10 +36,28 @@ class Refused(Exception):  # noqa: N818 - an outcome, not an error: the connecti
         self.how = how
 
 
+class House(Protocol):
+    """What a reception needs of the proxy it works for."""
+
+    settings: ProxySettings
+    fabric: Fabric
+    injector: Injector
+    backends: Backends
+    orders: Orders
+    scene: Scene
+    open_connections: int
+
+    def at_s(self) -> float:
+        """Seconds since the run began."""
+
+    def tell(self, event: Event) -> None:
+        """Write an event into the history."""
+
+
 class Reception:
     """Receives connections for a proxy."""
 
-    def __init__(self, proxy: Proxy, authority: Authority | None) -> None:
+    def __init__(self, proxy: House, authority: Authority | None) -> None:
         self._proxy = proxy
         self._authority = authority
         self._hung = 0
