@@ -84,7 +84,7 @@ class Commands(click.Group):
             except (click.ClickException, click.exceptions.Exit, SystemExit):
                 raise
             except BaseException as error:  # noqa: BLE001 - here every command ends
-                raise click.exceptions.Exit(code_for(error, stops)) from None
+                raise click.exceptions.Exit(code_for(error, stops)) from None  # noqa: ASYNC104
 
     def main(
         self,

@@ -97,7 +97,7 @@ def _timers() -> Iterator[Fact]:
     )
 
 
-async def _has_timerfd() -> bool:
+async def _has_timerfd() -> bool:  # noqa: ASYNC124 - timers need a run around them
     timers = Timers()
     timers.close()
     return timers.precise

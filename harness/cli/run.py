@@ -51,7 +51,7 @@ FABRICS = ("loopback",)
     default=1,
     show_default=True,
     metavar="N",
-    help="Run each scenario so often, with seeds that count up.",
+    help="Run each scenario so often, with the same seed.",
 )
 @click.option(
     "--jobs",

@@ -66,7 +66,7 @@ class ClientHost:
                 try:
                     await self._live()
                 except trio.Cancelled:
-                    await self._close_in_haste()
+                    await self._close_in_haste()  # noqa: ASYNC102 - it shields itself
                     raise
                 finally:
                     self._cancel_open_nurseries()
