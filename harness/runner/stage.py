@@ -78,6 +78,7 @@ class Stage:
         self._phase = ""
         self._fired = 0
         self._ports: set[int] = set()
+        self._lost = 0
         self._interrupted = 0
         self._host: ClientHost | None = None
         self._watchdog = Watchdog()
@@ -243,16 +244,23 @@ class Stage:
 
     async def _look_for_leaks(self, proxy: Proxy, descriptors_before: int) -> None:
         """Wait until what the client had open is gone, and tell what is not."""
+        await self._settle(proxy, descriptors_before)
+        if self._lost:
+            self._tell_leak("sockets", self._lost, "closed by nobody but the garbage collector")
+        descriptors = _count_descriptors() - descriptors_before
+        if self._ports:
+            self._tell_leak("sockets", len(self._ports), "client sockets that are still open")
+        elif descriptors > 0 and not proxy.open_connections:
+            self._tell_leak("descriptors", descriptors, "open files that were not open before")
+
+    async def _settle(self, proxy: Proxy, descriptors_before: int) -> None:
+        """Give connections and descriptors a while to be gone."""
         give_up = trio.current_time() + SETTLE_LIMIT_S
         while trio.current_time() < give_up:
             descriptors = _count_descriptors() - descriptors_before
             if not self._ports and not proxy.open_connections and descriptors <= 0:
                 return
             await trio.sleep(SETTLE_POLL_S)
-        if self._ports:
-            self._tell_leak("sockets", len(self._ports), "client sockets that are still open")
-        elif descriptors > 0 and not proxy.open_connections:
-            self._tell_leak("descriptors", descriptors, "open files that were not open before")
 
     def _tell_leak(self, what: str, count: int, detail: str) -> None:
         self._tell(Leaked(at_s=self._at_s(), what=what, count=count, detail=detail))
@@ -297,7 +305,7 @@ class Stage:
 
     def _on_lost(self, port: int) -> None:
         self._on_closed(port)
-        self._tell_leak("sockets", 1, "nobody closed it but the garbage collector")
+        self._lost += 1
 
     def _on_leak_reported(self, where: str) -> None:
         self._tell(LeakReported(at_s=self._at_s(), where=where))

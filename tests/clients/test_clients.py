@@ -29,6 +29,13 @@ def test_a_client_may_import_what_lies_beside_it(tmp_path):
     load_client(f"{tmp_path / 'mine.py'}:Good")
 
 
+def test_what_a_file_prints_on_import_does_not_reach_standard_output(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text("print('noise')\n" + GOOD)
+    load_client(f"{tmp_path / 'mine.py'}:Good")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "noise\n")
+
+
 GOOD = """
 class Good:
     async def open(self, settings): ...

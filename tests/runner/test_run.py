@@ -256,6 +256,34 @@ def test_a_socket_that_is_never_closed_is_a_leak(mini, client_file):
     assert result.history.first(Leaked).what == "sockets"
 
 
+def test_sockets_that_only_the_collector_closes_are_a_leak(mini, client_file):
+    body = """
+    async def call(self, call):
+        stream = await trio.open_tcp_stream(self.host, self.port)
+        del stream
+        return await super().call(call)
+
+    async def open(self, settings):
+        self.host, self.port = settings.host, settings.port
+        await super().open(settings)
+    """
+    result = run_scenario(mini, client_file(body))
+    leaked = [leak for _, leak in result.history.of(Leaked)]
+    assert verdicts(result)["no_leaks"] is Verdict.FAIL
+    assert ["garbage collector" in leak.detail for leak in leaked] == [True]
+
+
+def test_a_cancellation_that_the_client_ignores_is_told_all_the_same(scenario, client_file):
+    body = """
+    async def call(self, call):
+        with trio.CancelScope(shield=True):
+            return await super().call(call)
+    """
+    phases = "[{phase: work, callers: 2, calls: 2, slow: 200ms, cancel: {after: 20ms}}]"
+    result = run_scenario(scenario(workload=phases), client_file(body))
+    assert len(result.history.of(CallCancelled)) == 2
+
+
 # --- interruption ---------------------------------------------------------------------------
 
 DESCRIPTORS = Path("/proc/self/fd")
