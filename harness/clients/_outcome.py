@@ -11,7 +11,7 @@ import trio
 
 from harness.clients._base import Abandoned
 from harness.errors import ErrorKind, PoolError
-from harness.pool.translate import kind_of, reason_of
+from harness.pool.translate import chain, kind_of, reason_of
 
 NEVER_SENT: frozenset[ErrorKind] = frozenset({"refused", "pool_timeout"})
 """A call that ended so has certainly not reached the server, whatever the library."""
@@ -45,23 +45,27 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome("unknown", "cancelled", "the caller was cancelled")
     if isinstance(error, PoolError):
         return Outcome("unknown" if error.sent else "failed", error.kind, message)
-    kinds = [kind_of(link) for link in _told_and_hidden(error)]
+    kinds = [kind_of(link) for link in _told(error)]
     kind: ErrorKind = next((known for known in kinds if known != "other"), "other")
     if kind in {"protocol", "other"} and _SAYS_CLOSED.search(message):
         kind = "closed"
     return Outcome("failed" if kind in NEVER_SENT else "unknown", kind, message)
 
 
-def _told_and_hidden(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what led to it, also where ``from None`` hides it or it is an argument."""
-    seen: set[int] = set()
-    todo: list[object] = [error]
-    while todo and len(seen) < CHAIN_LIMIT:
+def _told(error: BaseException) -> Iterator[BaseException]:
+    """The exception and those it carries as arguments: httpcore hands its causes on like that.
+
+    What ``from None`` hides stays hidden: a caller doesn't learn of it either.
+    """
+    todo = list(chain(error))
+    for _ in range(CHAIN_LIMIT):
+        if not todo:
+            return
         link = todo.pop(0)
-        if isinstance(link, BaseException) and id(link) not in seen:
-            seen.add(id(link))
-            yield link
-            todo += [link.__cause__, link.__context__, *link.args]
+        yield link
+        todo += [
+            cause for part in link.args if isinstance(part, BaseException) for cause in chain(part)
+        ]
 
 
 def _message(error: BaseException) -> str:
