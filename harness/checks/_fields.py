@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from harness.units import DurationS, Fraction, FrequencyPerS, yaml_name
+from harness.units import DurationS, Fraction, FrequencyPerS, parse_duration_s, yaml_name
 
 YAML_CONFIG: Mapping[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
 """Unknown keys are mistakes, and the names that users write carry no units."""
@@ -18,6 +18,24 @@ AtLeast: TypeAlias = Annotated[int, Field(ge=0, description="this many must be s
 AtMostPerS: TypeAlias = Annotated[FrequencyPerS, Field(description="this many in a time")]
 AtMostRatio: TypeAlias = Annotated[float, Field(ge=1, description="one divided by the other")]
 AtLeastShare: TypeAlias = Annotated[Fraction, Field(description="this share must be reached")]
+
+
+def parse_limit_s(value: Any) -> float:
+    """Seconds from ``250ms``, or from ``<250ms`` as people write a limit."""
+    return parse_duration_s(value[1:] if isinstance(value, str) and value[:1] == "<" else value)
+
+
+LimitS: TypeAlias = Annotated[
+    float,
+    BeforeValidator(parse_limit_s),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^<?\s*\d+(\.\d+)?\s*(us|µs|ms|s|min|h|d)$",
+            "examples": ["250ms"],
+        }
+    ),
+]
 
 
 def demand_any(**given: object) -> None:

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from harness.checks._base import Finding
 from harness.checks._calls import workload_calls
-from harness.checks._fields import YAML_CONFIG, demand_any
+from harness.checks._fields import YAML_CONFIG, LimitS, demand_any
 from harness.checks._run import exceeds
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import CallOk, History
-from harness.units import DurationS, format_duration
+from harness.units import format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +39,13 @@ class Latency:
     SHORTHAND: ClassVar[str | None] = None
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "latency: {p99: 250ms}",
-        "latency: {p50: 20ms, p95: 100ms, max: 1s}",
+        "latency: {p50: 20ms, p95: <100ms, max: 1s}",
     )
 
-    p50_s: Annotated[DurationS | None, Field(description="half of the calls")] = None
-    p95_s: Annotated[DurationS | None, Field(description="95 of 100 calls")] = None
-    p99_s: Annotated[DurationS | None, Field(description="99 of 100 calls")] = None
-    max_s: Annotated[DurationS | None, Field(description="every call")] = None
+    p50_s: Annotated[LimitS | None, Field(description="half of the calls")] = None
+    p95_s: Annotated[LimitS | None, Field(description="95 of 100 calls")] = None
+    p99_s: Annotated[LimitS | None, Field(description="99 of 100 calls")] = None
+    max_s: Annotated[LimitS | None, Field(description="every call")] = None
 
     def __post_init__(self) -> None:
         demand_any(p50=self.p50_s, p95=self.p95_s, p99=self.p99_s, max=self.max_s)
