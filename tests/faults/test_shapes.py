@@ -59,7 +59,7 @@ def test_a_long_message_gets_a_new_delay_every_block():
         ("latency", {"delay_s": Spread(1.0, 0.1), "jitter_s": 0.1}),
         ("latency", {"delay_s": Spread(0.0, 0.1), "distribution": "pareto"}),
         ("slice", {"size_bytes": 4, "variation_bytes": 4}),
-        ("rotate", {"drain": True, "keep": True}),
+        ("rotate", {"drain": True, "cut": True}),
         ("goodbye", {"timeout_s": 1.5}),
         ("cancel", {}),
         ("cancel", {"after_s": 1.0, "step": 2}),
@@ -130,8 +130,8 @@ def test_cancel_says_when_in_the_call():
 
 
 def test_rotation_says_what_becomes_of_live_connections():
-    kinds = [F["rotate"](**options).change().live for options in ({}, {"drain": True})]
+    kinds = [F["rotate"](**options).change().live for options in ({"cut": True}, {"drain": True})]
     assert kinds == [LiveConnections.RESET, LiveConnections.DRAIN]
-    assert F["rotate"](keep=True).change().live is LiveConnections.KEEP
+    assert F["rotate"]().change().live is LiveConnections.KEEP
     assert list(F["rotate"](to="green").backends()) == ["green"]
     assert list(F["kill"]().backends()) == []

@@ -40,7 +40,9 @@ async def pair_with(b: Bench, name):
 
 
 async def test_a_hard_rotation_resets_live_connections_and_sends_new_ones_elsewhere():
-    async with bench(fault("rotate", when(during="deploy"), to="green"), backends=TWO) as b:
+    async with bench(
+        fault("rotate", when(during="deploy"), to="green", cut=True), backends=TWO
+    ) as b:
         old, old_server = await pair_with(b, "blue")
         await exchange(old, old_server)
         b.proxy.enter_phase("deploy")
@@ -79,7 +81,7 @@ async def test_a_drain_loses_nothing_that_a_stall_holds():
 
 
 async def test_a_keeping_rotation_leaves_live_connections_alone():
-    async with bench(fault("rotate", when(during="deploy"), keep=True), backends=TWO) as b:
+    async with bench(fault("rotate", when(during="deploy")), backends=TWO) as b:
         old = await pair_with(b, "blue")
         b.proxy.enter_phase("deploy")
         await exchange(*await pair_with(b, "green"))

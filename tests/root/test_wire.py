@@ -166,10 +166,11 @@ async def test_a_client_that_does_not_read_sees_its_reset_in_time():
 # --- backends and phases --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["rotate", "kill"])
-async def test_a_backend_taken_out_resets_live_connections_at_once(name):
+@pytest.mark.parametrize(("name", "options"), [("rotate", {"cut": True}), ("kill", {})])
+async def test_a_backend_taken_out_resets_live_connections_at_once(name, options):
     backends = ("blue", "green")
-    async with watched(fault(name, when(during="x")), backends=backends) as (b, sniffer, port):
+    spec = fault(name, when(during="x"), **options)
+    async with watched(spec, backends=backends) as (b, sniffer, port):
         client, server = await b.pair()
         await ask(client, server)
         start = trio.current_time()
