@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,10 @@ def running(module: str, arguments: list[str], complaints: Path) -> Iterator[dic
         )
     try:
         assert process.stdout is not None
+        too_late = threading.Timer(HELLO_LIMIT_S, process.kill)
+        too_late.start()
         hello = process.stdout.readline()
+        too_late.cancel()
         if not hello:
             raise SetupError(f"{module} doesn't start: {last_line(complaints)}")
         yield json.loads(hello)
