@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from harness.checks import Finding, Verdict, worst
 from harness.history import (
@@ -109,7 +109,3 @@ class RunResult:
         client = "" if self.client == "reference" else f" --client {self.client}"
         name = self.scenario.file or self.scenario.id
         return f"harness run {name}{client} --seed {self.seed}"
-
-    def judged_again(self, findings: tuple[Finding, ...]) -> RunResult:
-        """The same run with other findings."""
-        return replace(self, findings=findings)

@@ -22,15 +22,16 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from harness.pattern import PatternFinder, surroundings
 from harness.timeline import Data, Direction, Draws
-from harness.units import DurationS, Fraction, yaml_name
+from harness.units import YAML_CONFIG, DurationS, Fraction, yaml_name
 
-EVENTS: tuple[str, ...] = ("connected", "dialed", "tls_established", "half_closed")
+EventWord: TypeAlias = Literal["connected", "dialed", "tls_established", "half_closed"]
+EVENTS: tuple[str, ...] = get_args(EventWord)
 """The instants of a connection's life that ``event:`` can name."""
 
 
@@ -109,7 +110,7 @@ PatternField = Annotated[str, BeforeValidator(parse_pattern), WithJsonSchema({"t
 class Trigger:
     """When a fault fires. Every field is a condition; all that are given must hold."""
 
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "alias_generator": yaml_name}
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     at_s: Annotated[DurationS | None, Field(description="since the workload began")] = None
     during: Annotated[str | None, Field(description="only in the phase of this name")] = None
@@ -135,7 +136,7 @@ class Trigger:
         PatternField | None, Field(description="after bytes that match this pattern")
     ] = None
     event: Annotated[
-        Literal["connected", "dialed", "tls_established", "half_closed"] | None,
+        EventWord | None,
         Field(description="at this instant of a connection's life"),
     ] = None
     probability: Annotated[

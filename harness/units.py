@@ -218,3 +218,7 @@ def yaml_name(python_name: str) -> str:
         if python_name.endswith(suffix):
             return python_name.removesuffix(suffix)
     return python_name.rstrip("_")
+
+
+YAML_CONFIG: Mapping[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
+"""How a dataclass is read from YAML: unknown keys are mistakes, names carry no units."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from harness.units import DurationS, Fraction, FrequencyPerS, parse_duration_s, yaml_name
-
-YAML_CONFIG: Mapping[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
-"""Unknown keys are mistakes, and the names that users write carry no units."""
+from harness.units import DurationS, Fraction, FrequencyPerS, parse_duration_s
 
 WithinS: TypeAlias = Annotated[DurationS, Field(description="how long it may take")]
 AtMost: TypeAlias = Annotated[int, Field(ge=0, description="this many are allowed")]

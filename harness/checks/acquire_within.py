@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._calls import Call, undecided, workload_calls
-from harness.checks._fields import YAML_CONFIG, WithinS
+from harness.checks._fields import WithinS
 from harness.checks._run import exceeds
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import History
-from harness.units import format_duration
+from harness.units import YAML_CONFIG, format_duration
 
 NO_CONNECTION = frozenset({"pool_timeout", "pool_closed", "refused"})
 """Kinds of error that say the call never had a connection."""

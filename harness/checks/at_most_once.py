@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._calls import Call, calls
-from harness.checks._fields import YAML_CONFIG
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import CallFailed, CallOk, Executed, History
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from math import inf
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
-from harness.checks._fields import YAML_CONFIG, AtMostRatio
+from harness.checks._fields import AtMostRatio
 from harness.checks._run import until_healed
 from harness.checks._verdicts import decide, unknown
 from harness.history import ConnectionOpened, Executed, History, RunStarted
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

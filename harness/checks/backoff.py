@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._dials import Attempt, attempts
-from harness.checks._fields import YAML_CONFIG, AtMostPerS
+from harness.checks._fields import AtMostPerS
 from harness.checks._run import exceeds
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import History
+from harness.units import YAML_CONFIG
 
 FEW_RETRIES = 4
 """Fewer retries than this in one outage tell no rate: the first ones may follow at once."""

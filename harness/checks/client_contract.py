@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from harness.checks._base import Finding
 from harness.checks._verdicts import decide, unknown
 from harness.history import ClientClosed, ClientFailed, ClientOpened, History
-from harness.units import yaml_name
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class ClientContract:
     REQUIREMENT: ClassVar[str] = "The client opens, takes calls and closes as its contract says."
     SHORTHAND: ClassVar[str | None] = None
     EXAMPLES: ClassVar[tuple[str, ...]] = ("client_contract: true",)
-    __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "alias_generator": yaml_name}
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     def judge(self, history: History) -> Finding:
         """Fail if the client failed as such."""

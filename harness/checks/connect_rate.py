@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._dials import Attempt, attempts
-from harness.checks._fields import YAML_CONFIG, AtMostPerS
+from harness.checks._fields import AtMostPerS
 from harness.checks._run import RESOLUTION_S
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import History
-from harness.units import format_duration
+from harness.units import YAML_CONFIG, format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
-from harness.checks._fields import YAML_CONFIG, AtLeast, AtMost, demand_any
+from harness.checks._fields import AtLeast, AtMost, demand_any
 from harness.checks._run import is_workload_over, until_healed
 from harness.checks._verdicts import bounds, decide, many, unknown
 from harness.history import ConnectionOpened, History, ProxyEvent
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

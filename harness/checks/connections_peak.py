@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._connections import Connection, connections, open_counts
-from harness.checks._fields import YAML_CONFIG, AtMost
+from harness.checks._fields import AtMost
 from harness.checks._run import Moment, capacity
 from harness.checks._verdicts import bounds, decide, many, unknown
 from harness.history import History
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

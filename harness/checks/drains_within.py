@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._connections import Connection, connections
-from harness.checks._fields import YAML_CONFIG, WithinS
+from harness.checks._fields import WithinS
 from harness.checks._run import moment
 from harness.checks._verdicts import decide, many, unknown
 from harness.checks._waits import Wait, observed_until_s, sort_out
 from harness.history import BackendRetired, History
-from harness.units import format_duration
+from harness.units import YAML_CONFIG, format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from harness.checks._base import Finding
 from harness.checks._calls import Mishap, undecided, workload_calls
-from harness.checks._fields import YAML_CONFIG, AtLeast, AtMost, demand_any
+from harness.checks._fields import AtLeast, AtMost, demand_any
 from harness.checks._run import is_workload_over
 from harness.checks._verdicts import bounds, decide, many, unknown
 from harness.errors import ErrorKind
 from harness.history import FaultArmed, FaultFired, History
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

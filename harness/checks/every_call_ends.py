@@ -10,11 +10,11 @@ from pydantic import Field
 
 from harness.checks._base import Finding
 from harness.checks._calls import Call, calls, undecided
-from harness.checks._fields import YAML_CONFIG, WithinS
+from harness.checks._fields import WithinS
 from harness.checks._run import exceeds, has_ended, last_s
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import History, RunEnded
-from harness.units import DurationS, format_duration
+from harness.units import YAML_CONFIG, DurationS, format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

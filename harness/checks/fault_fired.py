@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding, Verdict, finding
-from harness.checks._fields import YAML_CONFIG
 from harness.checks._verdicts import many, unknown
 from harness.history import FaultArmed, FaultFired, History
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

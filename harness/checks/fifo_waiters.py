@@ -11,11 +11,10 @@ from pydantic import Field
 
 from harness.checks._base import Finding
 from harness.checks._calls import Call, workload_calls
-from harness.checks._fields import YAML_CONFIG
 from harness.checks._run import Moment, capacity
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import History
-from harness.units import DurationS, format_duration
+from harness.units import YAML_CONFIG, DurationS, format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

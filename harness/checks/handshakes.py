@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
-from harness.checks._fields import YAML_CONFIG, AtMost
+from harness.checks._fields import AtMost
 from harness.checks._run import until_healed
 from harness.checks._verdicts import bounds, decide, many, unknown
 from harness.history import History, TlsEstablished
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

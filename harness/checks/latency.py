@@ -10,11 +10,11 @@ from pydantic import Field
 
 from harness.checks._base import Finding
 from harness.checks._calls import workload_calls
-from harness.checks._fields import YAML_CONFIG, LimitS, demand_any
+from harness.checks._fields import LimitS, demand_any
 from harness.checks._run import exceeds
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import CallOk, History
-from harness.units import format_duration
+from harness.units import YAML_CONFIG, format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
-from harness.checks._fields import YAML_CONFIG, WithinS
+from harness.checks._fields import WithinS
 from harness.checks._run import exceeds, healed, in_order
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import BackendRestored, BackendRetired, Executed, History
-from harness.units import format_duration
+from harness.units import YAML_CONFIG, format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

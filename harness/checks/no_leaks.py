@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._connections import Connection, connections
-from harness.checks._fields import YAML_CONFIG
 from harness.checks._run import Moment, in_order, moment
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import ClientClosed, ConnectionOpened, Dialed, History, Leaked, SocketClosed
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
-from harness.checks._fields import YAML_CONFIG
 from harness.checks._verdicts import decide, unknown
 from harness.history import CallOk, History
-from harness.units import format_size
+from harness.units import YAML_CONFIG, format_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

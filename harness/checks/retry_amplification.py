@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._calls import workload_calls
-from harness.checks._fields import YAML_CONFIG, AtMostRatio
+from harness.checks._fields import AtMostRatio
 from harness.checks._verdicts import decide, unknown
 from harness.history import History
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

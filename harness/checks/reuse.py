@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._connections import Connection, connections
-from harness.checks._fields import YAML_CONFIG, AtLeastShare
+from harness.checks._fields import AtLeastShare
 from harness.checks._run import healed
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import History
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
-from harness.checks._fields import YAML_CONFIG
 from harness.checks._recovery import gatherings, is_whole, rounds
 from harness.checks._run import capacity, has_ended, healed
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import History
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

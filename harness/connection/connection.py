@@ -168,11 +168,6 @@ class Connection:
         """Whether no fault is at work or waiting, so that bytes may take the fast path."""
         return not self.works and all(link.is_empty for link in self.links.values())
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no exchange is under way."""
-        return not self.life.awaiting_reply
-
     def close(self, by: str, how: Fin | Reset, now: float) -> None:
         """End both sides from here: ``how`` to the client, an orderly end or RST to the backend."""
         self._blame(by, "reset" if isinstance(how, Reset) else "fin")

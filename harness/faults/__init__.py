@@ -12,7 +12,6 @@ from harness.faults._base import (
     CONNECTION_TRIGGERS,
     RUN_TRIGGERS,
     STREAM_TRIGGERS,
-    YAML_CONFIG,
     AcceptDecision,
     AcceptFault,
     Admission,
@@ -38,6 +37,7 @@ from harness.faults._base import (
     allowed_triggers,
     site,
 )
+from harness.units import YAML_CONFIG
 
 __all__ = [
     "CALL_TRIGGERS",

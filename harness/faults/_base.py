@@ -20,19 +20,15 @@ Every member has a ``NAME``, an ``ALIASES`` mapping of other tools' words to wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from harness.connection import Armed, Ending, StageContext
 from harness.timeline import Direction, Draws, Side, Stage
 from harness.trigger import Trigger
-from harness.units import yaml_name
-
-YAML_CONFIG: Mapping[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
-"""How the scenario reader reads a fault: unknown keys are mistakes, units are not in the names."""
 
 DirectionWord: TypeAlias = Literal["upstream", "downstream", "both"]
 SideWord: TypeAlias = Literal["client", "backend", "both"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar
 
-from harness.faults._base import YAML_CONFIG, AcceptDecision, Admission
+from harness.faults._base import AcceptDecision, Admission
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from harness.connection import StageContext
-from harness.faults._base import YAML_CONFIG, DirectionWord
+from harness.faults._base import DirectionWord
 from harness.faults._pacing import PacedStage, Pipe, PipePace
-from harness.units import RateBytesPerS, SizeBytes
+from harness.units import YAML_CONFIG, RateBytesPerS, SizeBytes
 
 PIECE_S = 0.002
 """A piece takes about this long, so that a slow link trickles instead of jerking."""

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from harness.faults._base import YAML_CONFIG, Cancellation
-from harness.units import DurationS
+from harness.faults._base import Cancellation
+from harness.units import YAML_CONFIG, DurationS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

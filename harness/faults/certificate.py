@@ -7,12 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from harness.faults._base import (
-    YAML_CONFIG,
-    CertificateProblem,
-    HandshakeDecision,
-    PresentCertificate,
-)
+from harness.faults._base import CertificateProblem, HandshakeDecision, PresentCertificate
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.faults._base import YAML_CONFIG, AcceptDecision, Admission
+from harness.faults._base import AcceptDecision, Admission
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

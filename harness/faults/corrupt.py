@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from harness.connection import StageContext
-from harness.faults._base import YAML_CONFIG, DirectionWord
+from harness.faults._base import DirectionWord
 from harness.timeline import Data, Draws, Item
-from harness.units import SizeBytes
+from harness.units import YAML_CONFIG, SizeBytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

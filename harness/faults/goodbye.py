@@ -9,11 +9,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from harness.connection import StageContext
-from harness.faults._base import YAML_CONFIG, DirectionWord
+from harness.faults._base import DirectionWord
 from harness.faults._replies import Replies
 from harness.timeline import Data, Fin, Item, Place
 from harness.trigger import Life
-from harness.units import DurationS
+from harness.units import YAML_CONFIG, DurationS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.faults._base import YAML_CONFIG, HandshakeDecision, HandshakeEnding
+from harness.faults._base import HandshakeDecision, HandshakeEnding
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.faults._base import YAML_CONFIG, HandshakeDecision, HandshakeEnding
+from harness.faults._base import HandshakeDecision, HandshakeEnding
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from harness.faults._base import YAML_CONFIG, BackendChange, LiveConnections
+from harness.faults._base import BackendChange, LiveConnections
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from harness.connection import StageContext
-from harness.faults._base import YAML_CONFIG, DirectionWord
+from harness.faults._base import DirectionWord
 from harness.timeline import Data, Draws, Item
-from harness.units import DurationS, Fraction, Spread, SpreadS
+from harness.units import YAML_CONFIG, DurationS, Fraction, Spread, SpreadS
 
 BLOCK_BYTES = 64 * 1024
 """A message gets one delay, a long one a new delay every so many bytes."""

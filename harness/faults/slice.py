@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from harness.connection import StageContext
-from harness.faults._base import YAML_CONFIG, DirectionWord
+from harness.faults._base import DirectionWord
 from harness.faults._pacing import PacedStage
 from harness.timeline import Data, Draws
-from harness.units import DurationS, SizeBytes
+from harness.units import YAML_CONFIG, DurationS, SizeBytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from harness.connection import StageContext
-from harness.faults._base import YAML_CONFIG, DirectionWord
+from harness.faults._base import DirectionWord
 from harness.faults._pacing import PacedStage, Pipe, PipePace
-from harness.units import RateBytesPerS
+from harness.units import YAML_CONFIG, RateBytesPerS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

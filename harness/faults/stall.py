@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from harness.connection import StageContext
-from harness.faults._base import YAML_CONFIG, DirectionWord
+from harness.faults._base import DirectionWord
 from harness.timeline import Data, Item, postponed
+from harness.units import YAML_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,8 +69,7 @@ def run_all(
         results = [finish(_run(s, options, n, on_progress)) for s, n in tasks]
     else:
         results = _run_side_by_side(tasks, options, on_progress, finish)
-    order = {id(scenario): place for place, scenario in enumerate(scenarios)}
-    places = {scenario.id: order[id(scenario)] for scenario in scenarios}
+    places = {scenario.id: place for place, scenario in enumerate(scenarios)}
     return sorted(results, key=lambda result: (places[result.scenario.id], result.round))
 
 

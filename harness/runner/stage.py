@@ -76,7 +76,6 @@ class Stage:
         self._on_progress = on_progress
         self._fabric: Fabric = LoopbackFabric()
         self._phase = ""
-        self._fired = 0
         self._ports: set[int] = set()
         self._lost = 0
         self._interrupted = 0

@@ -9,9 +9,7 @@ from pydantic import Field
 
 from harness.checks import Check
 from harness.faults import FaultSpec
-from harness.units import DurationS, Fraction, FrequencyPerS, SizeBytes, yaml_name
-
-CONFIG: dict[str, Any] = {"extra": "forbid", "alias_generator": yaml_name}
+from harness.units import YAML_CONFIG, DurationS, Fraction, FrequencyPerS, SizeBytes
 
 CALLERS_LIMIT = 5_000
 CALLS_LIMIT = 1_000_000
@@ -25,7 +23,7 @@ ProxyTls: TypeAlias = Literal["off", "passthrough", "terminate"]
 class Origin:
     """What stands behind the proxy."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     serve: Annotated[Literal["http", "echo"], Field(description="what the backends speak")] = "http"
     backends: Annotated[
@@ -42,7 +40,7 @@ class Origin:
 class Proxy:
     """The man in the middle."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     tls: Annotated[ProxyTls, Field(description="what the proxy does with TLS")] = "off"
     balance: Annotated[
@@ -54,7 +52,7 @@ class Proxy:
 class PoolWords:
     """Pool settings in SQLAlchemy's words; an adapter maps them to its library's own."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     size: Annotated[int, Field(ge=1, le=CALLERS_LIMIT, description="connections kept")] = 4
     max_overflow: Annotated[int, Field(ge=0, le=CALLERS_LIMIT, description="more under load")] = 0
@@ -71,7 +69,7 @@ class PoolWords:
 class ClientSettings:
     """What the client under test is asked to be."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     pool: PoolWords = PoolWords()
 
@@ -80,7 +78,7 @@ class ClientSettings:
 class CancelWords:
     """Which calls are cancelled, and when in the call."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     probability: Annotated[Fraction, Field(description="this share of the calls")] = 1.0
     after_s: Annotated[DurationS | None, Field(description="this long into the call")] = None
@@ -91,7 +89,7 @@ class CancelWords:
 class AbandonWords:
     """Which calls the caller walks away from in the middle of the reply, and how."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     probability: Annotated[Fraction, Field(description="this share of the calls")] = 1.0
     how: Annotated[
@@ -104,7 +102,7 @@ class AbandonWords:
 class PhaseWords:
     """One phase of the workload: calls, or a pause."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     phase: Annotated[
         str, Field(min_length=1, description="its name, for during: and reports", examples=["load"])

@@ -17,7 +17,6 @@ from harness.errors import InputError, Problem
 from harness.scenario.compose import compose
 from harness.scenario.entries import ReadCheck, ReadFault, read_checks, read_fault
 from harness.scenario.model import (
-    CONFIG,
     ClientSettings,
     Level,
     Origin,
@@ -29,6 +28,7 @@ from harness.scenario.nodes import ListNode, MapNode, Node, ScalarNode, plain
 from harness.scenario.problems import Report
 from harness.scenario.sense import Parts, judge
 from harness.scenario.wording import shown, unknown_key, validated
+from harness.units import YAML_CONFIG
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ TEXT_LIMIT_BYTES = 256 * 1024
 class Head:
     """What a scenario says of itself."""
 
-    __pydantic_config__: ClassVar[Any] = CONFIG
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     scenario: Annotated[
         str,
