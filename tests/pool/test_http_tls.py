@@ -82,8 +82,12 @@ async def test_a_close_behind_session_tickets_is_seen_before_reuse(tls_13, clien
         make_client(server, client_tls, size=1, min_idle=1) as client,
     ):
         for number in range(5):
-            await until(lambda: client.pool.stats().idle == 1)
-            await until(lambda served=number: len(server.peers) == 2 * served + 1)
+            # Both at once: the pool has a connection, and it is the one the server shook hands on.
+            await until(
+                lambda served=number: (
+                    client.pool.stats().idle == 1 and len(server.peers) == 2 * served + 1
+                )
+            )
             peer = server.peers[-1]
             peer.stream.send_now(peer.stream.take_tickets())
             peer.fin()  # and no tick for anybody to notice it
