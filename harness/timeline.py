@@ -16,6 +16,8 @@ from functools import cached_property
 from random import Random
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from harness.remembering import Remembering
+
 
 class Direction(StrEnum):
     """Which way bytes travel: ``upstream`` is towards the server."""
@@ -151,7 +153,7 @@ class Stage(Protocol):
 
 
 @runtime_checkable
-class TimedStage(Stage, Protocol):
+class TimedStage(Stage, Protocol, metaclass=Remembering):
     """A stage that also acts when nothing arrives."""
 
     def deadline(self) -> float | None:
@@ -162,7 +164,7 @@ class TimedStage(Stage, Protocol):
 
 
 @runtime_checkable
-class HoldingStage(Stage, Protocol):
+class HoldingStage(Stage, Protocol, metaclass=Remembering):
     """A stage that keeps bytes back; what it holds counts against the link's bound."""
 
     @property

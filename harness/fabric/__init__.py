@@ -1,6 +1,6 @@
 """Fabrics: what lies beneath trio while a scenario runs."""
 
-from harness.fabric._base import Alarm, Capabilities, Fabric, Port, Wire
+from harness.fabric._base import Alarm, Capabilities, Fabric, Guard, Port, Wire
 from harness.fabric.bell import Bell
 from harness.fabric.loopback import LoopbackFabric
 from harness.fabric.tasks import open_tasks
@@ -10,6 +10,7 @@ __all__ = [
     "Bell",
     "Capabilities",
     "Fabric",
+    "Guard",
     "LoopbackFabric",
     "Port",
     "Wire",

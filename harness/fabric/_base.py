@@ -8,10 +8,37 @@ only as fine as epoll's milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import errno
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
+
+from harness.packet import PacketFilter
+
+T = TypeVar("T")
+
+OnDialed: TypeAlias = Callable[[int, str, float], None]
+"""Told after each attempt: the local port, the outcome, and when it began (trio's clock)."""
+OnClosed: TypeAlias = Callable[[int], None]
+"""Told when a socket that was connected is closed: its local port."""
+OnLost: TypeAlias = Callable[[int], None]
+"""Told when such a socket is not closed by anybody but the garbage collector: its local port."""
+
+_OUTCOMES = {
+    0: "ok",
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.ETIMEDOUT: "timeout",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.ECANCELED: "cancelled",
+}
+
+
+def dial_outcome(failure: int) -> str:
+    """How an attempt to connect ended, in a word, by its errno (0: well)."""
+    return _OUTCOMES.get(failure, "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +119,24 @@ class Alarm(Protocol):
         """Don't make the call. Harmless afterwards."""
 
 
+class Guard(Protocol):
+    """Who watches over a run from outside."""
+
+    def stuck(self, why: str) -> None:
+        """The run can't come to an end by itself: cancel it."""
+
+    def turned(self) -> None:
+        """The event loop lives; told often, and only by fabrics whose time isn't real."""
+
+
 class Fabric(Protocol):
     """Where a scenario runs."""
 
     name: str
     capabilities: Capabilities
+
+    def run(self, main: Callable[[], Awaitable[T]], guard: Guard) -> T:
+        """What ``main`` returns, run by trio on this fabric's clock."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Holds what the fabric needs while it is used: timers, a socket factory."""
@@ -109,3 +149,17 @@ class Fabric(Protocol):
 
     def call_at(self, when: float, call: Callable[[], None]) -> Alarm:
         """Make a call at an instant of trio's clock, as precisely as the fabric can."""
+
+    def watch_clients(
+        self, on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost
+    ) -> AbstractContextManager[None]:
+        """Tells of every socket a client connects, while the block runs."""
+
+    def open_descriptors(self) -> int:
+        """How many files or sockets are open; 0 where the system doesn't list them."""
+
+    def filter_packets(self, ask: PacketFilter | None) -> None:
+        """Ask this for the fate of every packet from now on; raises SetupError if it has none."""
+
+    def change_address(self) -> None:
+        """Give the client's host another address; raises SetupError if it has no packets."""

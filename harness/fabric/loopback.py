@@ -7,9 +7,11 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
 
 import trio
 
@@ -17,12 +19,17 @@ if sys.platform == "linux":
     import fcntl
 
 from harness.errors import SetupError
-from harness.fabric._base import Alarm, Capabilities
+from harness.fabric._base import Alarm, Capabilities, Guard, OnClosed, OnDialed, OnLost
 from harness.fabric.timers import Timers, open_timers
+from harness.fabric.witness import watch_clients
+from harness.packet import PacketFilter
+
+T = TypeVar("T")
 
 BACKLOG = 1024
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _SIOCOUTQNSD = 0x894B
+_DESCRIPTORS = Path("/proc/self/fd")
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK})
 
 
@@ -153,6 +160,9 @@ class SocketPort:
         return sock
 
 
+_NO_PACKETS = "the loopback fabric has no packets to strike; say --on virtual"
+
+
 class LoopbackFabric:
     """Real loopback sockets, precise alarms where the system has them."""
 
@@ -161,6 +171,10 @@ class LoopbackFabric:
 
     def __init__(self) -> None:
         self._timers: Timers | None = None
+
+    def run(self, main: Callable[[], Awaitable[T]], guard: Guard) -> T:  # noqa: ARG002 - real time passes by itself
+        """What ``main`` returns, run by trio in real time."""
+        return trio.run(main, restrict_keyboard_interrupt_to_checkpoints=True)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -198,6 +212,30 @@ class LoopbackFabric:
         """A precise alarm; only while ``running``."""
         assert self._timers is not None, "the fabric is not running"
         return self._timers.call_at(when, call)
+
+    def watch_clients(
+        self, on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost
+    ) -> AbstractContextManager[None]:
+        """Tells of every socket made through trio's API."""
+        return watch_clients(on_dialed, on_closed, on_lost)
+
+    def open_descriptors(self) -> int:
+        """Open descriptors of this process; 0 where the system doesn't list them.
+
+        In another thread than the main one it is 0, too: there the process is somebody else's, a
+        cluster's worker say, and so may be what it opens meanwhile.
+        """
+        alone = threading.current_thread() is threading.main_thread()
+        return sum(1 for _ in _DESCRIPTORS.iterdir()) if alone and _DESCRIPTORS.is_dir() else 0
+
+    def filter_packets(self, ask: PacketFilter | None) -> None:
+        """Only None: the kernel's packets are its own. Raises SetupError for a filter."""
+        if ask is not None:
+            raise SetupError(_NO_PACKETS)
+
+    def change_address(self) -> None:
+        """Raises SetupError: this machine's loopback address is what it is."""
+        raise SetupError(_NO_PACKETS)
 
 
 async def _connected(sock: socket.socket, limit_s: float) -> int:

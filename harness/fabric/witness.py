@@ -11,24 +11,13 @@ import errno
 import operator
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import trio
 
-OUTCOMES = {
-    errno.ECONNREFUSED: "refused",
-    errno.ECONNRESET: "reset",
-    errno.ETIMEDOUT: "timeout",
-}
-
-OnDialed = Callable[[int, str, float], None]
-"""Told after each attempt: the local port, the outcome, and when it began (trio's clock)."""
-OnClosed = Callable[[int], None]
-"""Told when a socket that was connected is closed: its local port."""
-OnLost = Callable[[int], None]
-"""Told when such a socket is not closed by anybody but the garbage collector: its local port."""
+from harness.fabric._base import OnClosed, OnDialed, OnLost, dial_outcome
 
 
 @contextmanager
@@ -77,7 +66,7 @@ class WatchedSocket(trio.socket.SocketType):
             await self._inner.connect(address)
             outcome = "ok"
         except OSError as error:
-            outcome = OUTCOMES.get(error.errno or 0, "other")
+            outcome = dial_outcome(error.errno or errno.EIO)
             raise
         finally:
             self._tell_dialed(outcome, began)

@@ -103,3 +103,11 @@ async def test_a_cancelled_dial_leaves_no_socket():
     assert scope.cancelled_caught
     for sock in (full, *taken):
         sock.close()
+
+
+def test_its_packets_are_the_kernels_own():
+    fabric = LoopbackFabric()
+    fabric.filter_packets(None)  # nothing to ask is what it does anyway
+    for ask in (lambda: fabric.filter_packets(lambda packet, now: None), fabric.change_address):
+        with pytest.raises(SetupError, match="no packets to strike; say --on virtual"):
+            ask()
