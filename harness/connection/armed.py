@@ -64,7 +64,11 @@ class Ending(Enum):
 
 @dataclass(slots=True, eq=False)
 class Armed:
-    """A fault of this run: either a stage maker (it shapes) or an ending (it strikes)."""
+    """A fault of this run: a stage maker (it shapes), an ending (it strikes), or neither.
+
+    With neither it only tells that it fired here, and the bytes pass: its work is elsewhere, on
+    the packets that carry them.
+    """
 
     index: int
     name: str
@@ -121,7 +125,7 @@ class Work:
         return self.gate.moment(now) if waiting else None
 
     def begin(self, now: float, where: str, exchange: int, here: Direction | None = None) -> None:
-        """Fire: strike the connection, or set the stages to work."""
+        """Fire: strike the connection, set the stages to work, or just tell."""
         self.armed.fired += 1
         trigger = self.armed.trigger
         if self.armed.ending is not None:
@@ -180,9 +184,10 @@ class WorkSlot:
 
     def _employ(self, stage: Stage | None) -> None:
         """Note once what a stage can do: asking a protocol for every byte is slow before 3.12."""
-        self.stage = stage
-        self._timed = stage if isinstance(stage, TimedStage) else None
-        self._holding = stage if isinstance(stage, HoldingStage) else None
+        self.stage, self._timed, self._holding = stage, None, None
+        if stage is not None:
+            self._timed = stage if isinstance(stage, TimedStage) else None
+            self._holding = stage if isinstance(stage, HoldingStage) else None
 
     def rest(self, now: float) -> Iterable[Item]:
         """Stop working; what was held is let go."""

@@ -11,6 +11,7 @@ It is pure: instants are arguments, and what it decides is read by the shell fro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -24,10 +25,11 @@ UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 
 
 class Fired(NamedTuple):
-    """A fault struck here."""
+    """A fault struck here, and works until then."""
 
     armed: Armed
     where: str
+    until: float = math.inf
 
 
 class Connection:
@@ -103,7 +105,7 @@ class Connection:
         draws = armed.draws.scoped(self.life.ordinal)
         gate = Gate(armed.trigger, self.scene, self.life, draws, armed.watches)
         work = Work(armed, gate, draws, self._strike, self._note, self._stage_ends, self._release)
-        for direction in {*armed.directions, armed.watches}:
+        for direction in dict.fromkeys((*armed.directions, armed.watches)):
             work.slots[direction] = WorkSlot(work, direction)
             self.links[direction].slots.append(work.slots[direction])
         self.works.append(work)
@@ -201,7 +203,7 @@ class Connection:
         self.links[slot.direction].inject(slot, slot.rest(now), now)
 
     def _note(self, work: Work, where: str) -> None:
-        self._fired.append(Fired(work.armed, where))
+        self._fired.append(Fired(work.armed, where, work.until))
 
     def _stage_ends(self, work: Work, here: Direction, ending: Fin | Reset) -> None:
         """A stage closed its direction's end whole: nothing from there counts any more."""

@@ -10,6 +10,7 @@ from harness.connection import Ending
 from harness.faults._base import (
     CALL_TRIGGERS,
     CONNECTION_TRIGGERS,
+    PACKET_TRIGGERS,
     RUN_TRIGGERS,
     STREAM_TRIGGERS,
     AcceptDecision,
@@ -29,19 +30,24 @@ from harness.faults._base import (
     HandshakeFault,
     ListenFault,
     LiveConnections,
+    PacketFault,
+    PacketPolicy,
     PresentCertificate,
     SharingFault,
     SideWord,
     StreamFault,
     StrikeFault,
     allowed_triggers,
+    own_side,
     site,
+    strikes_links_only,
 )
 from harness.units import YAML_CONFIG
 
 __all__ = [
     "CALL_TRIGGERS",
     "CONNECTION_TRIGGERS",
+    "PACKET_TRIGGERS",
     "RUN_TRIGGERS",
     "STREAM_TRIGGERS",
     "YAML_CONFIG",
@@ -63,6 +69,8 @@ __all__ = [
     "HandshakeFault",
     "ListenFault",
     "LiveConnections",
+    "PacketFault",
+    "PacketPolicy",
     "PresentCertificate",
     "SharingFault",
     "SideWord",
@@ -71,7 +79,9 @@ __all__ = [
     "all_faults",
     "allowed_triggers",
     "fault_aliases",
+    "own_side",
     "site",
+    "strikes_links_only",
 ]
 
 

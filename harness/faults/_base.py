@@ -12,6 +12,7 @@ them with ``isinstance``:
 ``HandshakeFault`` decides what becomes of a TLS handshake
 ``BackendFault``   changes where new connections go
 ``CallerFault``    cancels a caller
+``PacketFault``    decides what becomes of packets, on a fabric that has them
 =================  ==================================================================
 
 Every member has a ``NAME``, an ``ALIASES`` mapping of other tools' words to what they became,
@@ -27,6 +28,8 @@ from random import Random
 from typing import ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from harness.connection import Armed, Ending, StageContext
+from harness.packet import Fate, Packet
+from harness.remembering import Remembering
 from harness.timeline import Direction, Draws, Side, Stage
 from harness.trigger import Trigger
 
@@ -45,6 +48,8 @@ STREAM_TRIGGERS = CONNECTION_TRIGGERS | {
     "match",
     "event",
 }
+PACKET_TRIGGERS = STREAM_TRIGGERS - {"byte", "match"}
+"""Packets are not cut to the byte: where one ends is up to the sender's kernel."""
 
 
 class Fault(Protocol):
@@ -55,7 +60,7 @@ class Fault(Protocol):
 
 
 @runtime_checkable
-class StreamFault(Fault, Protocol):
+class StreamFault(Fault, Protocol, metaclass=Remembering):
     """Shapes one direction of a connection, from the moment it fires until it heals."""
 
     DIRECTION: ClassVar[DirectionWord]
@@ -66,7 +71,7 @@ class StreamFault(Fault, Protocol):
 
 
 @runtime_checkable
-class SharingFault(Fault, Protocol):
+class SharingFault(Fault, Protocol, metaclass=Remembering):
     """A stream fault with something that all connections share, such as one link's capacity."""
 
     def share(self) -> object:
@@ -74,7 +79,7 @@ class SharingFault(Fault, Protocol):
 
 
 @runtime_checkable
-class StrikeFault(Fault, Protocol):
+class StrikeFault(Fault, Protocol, metaclass=Remembering):
     """Ends a connection, or one direction of it, the moment it fires."""
 
     ENDING: ClassVar[Ending]
@@ -102,7 +107,7 @@ AcceptDecision: TypeAlias = Admission | Delay | None
 
 
 @runtime_checkable
-class AcceptFault(Fault, Protocol):
+class AcceptFault(Fault, Protocol, metaclass=Remembering):
     """Decides what becomes of a connection as it is accepted."""
 
     def on_accept(self, open_connections: int, random: Random) -> AcceptDecision:
@@ -110,7 +115,7 @@ class AcceptFault(Fault, Protocol):
 
 
 @runtime_checkable
-class ListenFault(Fault, Protocol):
+class ListenFault(Fault, Protocol, metaclass=Remembering):
     """While it is at work the port is bound but does not listen: connects are refused."""
 
     LISTENS: ClassVar[Literal[False]]
@@ -141,7 +146,7 @@ HandshakeDecision: TypeAlias = HandshakeEnding | PresentCertificate
 
 
 @runtime_checkable
-class HandshakeFault(Fault, Protocol):
+class HandshakeFault(Fault, Protocol, metaclass=Remembering):
     """Decides what becomes of a TLS handshake between client and proxy."""
 
     NEEDS_TERMINATION: ClassVar[bool]
@@ -177,7 +182,7 @@ class BackendChange:
 
 
 @runtime_checkable
-class BackendFault(Fault, Protocol):
+class BackendFault(Fault, Protocol, metaclass=Remembering):
     """Changes where new connections go."""
 
     def change(self) -> BackendChange:
@@ -199,21 +204,54 @@ class Cancellation:
 
 
 @runtime_checkable
-class CallerFault(Fault, Protocol):
+class CallerFault(Fault, Protocol, metaclass=Remembering):
     """Strikes callers instead of connections."""
 
     def on_call(self, random: Random) -> Cancellation:
         """How this call is cancelled."""
 
 
+# --- packets --------------------------------------------------------------------------------
+
+
+class PacketPolicy(Protocol):
+    """A packet fault at work, on one link or one flow."""
+
+    def on_packet(self, packet: Packet, now: float) -> Fate | None:
+        """What becomes of a packet, or None to let it be.
+
+        It is asked for every packet, also for those that another fault takes away, so that what
+        it remembers of a flow doesn't hang on its neighbours. Memory is bounded and chance is
+        keyed by the packet (``_packets``).
+        """
+
+
+@runtime_checkable
+class PacketFault(Fault, Protocol, metaclass=Remembering):
+    """Decides what becomes of packets, from the moment it fires until it heals.
+
+    Optional, each a ``ClassVar``: ``SIDE`` and ``DIRECTION`` are where it works unless the
+    scenario says otherwise; a fault without them takes no such word and works on the client's
+    side, in both directions. ``CHANGES_ADDRESS`` asks the fabric to give the client's host
+    another address as it fires. ``STRIKES_EXISTING`` tells that only flows older than the fault
+    are struck.
+    """
+
+    def policy(self, draws: Draws, began: float) -> PacketPolicy:
+        """The fault at work since the instant ``began``."""
+
+
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """A fault as a scenario asks for it: what, when, in which direction, to which side."""
+    """A fault as a scenario asks for it: what, when, in which direction, to which side.
+
+    Without a side it strikes where its kind does: packet faults the client's, others both.
+    """
 
     fault: Fault
     when: Trigger = Trigger()
     direction: DirectionWord | None = None
-    side: SideWord = "both"
+    side: SideWord | None = None
 
     @property
     def name(self) -> str:
@@ -227,12 +265,24 @@ class FaultSpec:
         strikes = isinstance(fault, StrikeFault) and fault.ENDING is not Ending.HALF
         return strikes and self.side != "backend"
 
+    @property
+    def sides(self) -> frozenset[Side]:
+        """The sides of the proxy on which it works."""
+        word = self.side or own_side(self.fault)
+        return frozenset(Side) if word == "both" else frozenset({Side(word)})
+
+    @property
+    def on_link(self) -> bool:
+        """Whether it strikes the packets of a whole link: no condition speaks of a connection."""
+        return isinstance(self.fault, PacketFault) and (
+            strikes_links_only(self.fault) or self.when.given() <= RUN_TRIGGERS
+        )
+
     def arm(self, index: int, seed: int) -> Armed:
-        """The fault ready for the connections of one run; stream and strike faults only."""
+        """The fault ready for the connections of one run; it shapes, strikes, or marks flows."""
         fault = self.fault
         draws = Draws(seed, index)
         shared = fault.share() if isinstance(fault, SharingFault) else None
-        sides = frozenset(Side) if self.side == "both" else frozenset({Side(self.side)})
         shapes = fault if isinstance(fault, StreamFault) else None
         return Armed(
             index=index,
@@ -243,12 +293,14 @@ class FaultSpec:
             watches=self.watched_direction(),
             maker=None if shapes is None else lambda context: shapes.stage(context, shared),
             ending=fault.ENDING if isinstance(fault, StrikeFault) else None,
-            sides=sides,
-            whole_connection=getattr(fault, "WHOLE_CONNECTION", False),
+            sides=self.sides,
+            whole_connection=(
+                isinstance(fault, PacketFault) or getattr(fault, "WHOLE_CONNECTION", False)
+            ),
         )
 
     def effect_directions(self) -> tuple[Direction, ...]:
-        """The directions in which a stream fault works."""
+        """The directions in which a stream fault or a packet fault works."""
         own: DirectionWord = getattr(self.fault, "DIRECTION", "both")
         word = self.direction or own
         if word == "both":
@@ -270,6 +322,8 @@ def allowed_triggers(fault: type[Fault] | Fault) -> frozenset[str]:
     own = getattr(fault, "TRIGGERS", None)
     if own is not None:
         return frozenset(own)
+    if _strikes_at(fault, "policy"):
+        return PACKET_TRIGGERS
     if _strikes_at(fault, "stage") or _strikes_at(fault, "ENDING"):
         return STREAM_TRIGGERS
     if _strikes_at(fault, "on_accept") or _strikes_at(fault, "on_handshake"):
@@ -279,8 +333,21 @@ def allowed_triggers(fault: type[Fault] | Fault) -> frozenset[str]:
     return RUN_TRIGGERS
 
 
+def own_side(fault: type[Fault] | Fault) -> SideWord:
+    """The side on which a fault works unless the scenario says otherwise."""
+    word: SideWord = getattr(fault, "SIDE", "client" if _strikes_at(fault, "policy") else "both")
+    return word
+
+
+def strikes_links_only(fault: type[Fault] | Fault) -> bool:
+    """Whether it is a packet fault that no single connection can be chosen for."""
+    return _strikes_at(fault, "policy") and "connection" not in allowed_triggers(fault)
+
+
 def site(fault: type[Fault] | Fault) -> str:
     """Where in a connection's life a fault strikes, in words for a help page."""
+    if strikes_links_only(fault):
+        return "a whole link"
     for attribute, words in _SITES.items():
         if _strikes_at(fault, attribute):
             return words
@@ -295,6 +362,7 @@ _SITES = {
     "LISTENS": "the listening port",
     "change": "the backends",
     "on_call": "a caller",
+    "policy": "packets",
 }
 
 

@@ -2,7 +2,8 @@
 
 from harness.proxy.authority import Authority
 from harness.proxy.backends import Address, Backends
-from harness.proxy.injector import Charge, Injector
+from harness.proxy.charge import Charge
+from harness.proxy.injector import Injector
 from harness.proxy.proxy import Proxy, open_proxy
 from harness.proxy.settings import ProxySettings
 

@@ -2,14 +2,14 @@
 
 Pure: it knows the scene (phase, clock), draws by key, and says what becomes of a connection being
 accepted, a handshake, the listening port, the backends. Faults on the bytes of connections are
-handed out as ``Armed``. Every firing is told to ``on_event`` once.
+handed out as ``Armed``, those on packets have a site of their own (``packets``). Every firing is
+told to ``on_event`` once.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from harness.connection import Armed
 from harness.faults import (
@@ -23,68 +23,15 @@ from harness.faults import (
     HandshakeDecision,
     HandshakeFault,
     ListenFault,
+    PacketFault,
     StreamFault,
     StrikeFault,
 )
 from harness.history import Event, FaultArmed, FaultFired, FaultHealed
+from harness.proxy.charge import Charge
+from harness.proxy.packets import PacketSite
 from harness.timeline import Draws
-from harness.trigger import Scene, window_closes, window_opens, window_ready
-
-
-@dataclass(slots=True, eq=False)
-class Charge:
-    """One fault of the run, ready to strike at its site."""
-
-    index: int
-    spec: FaultSpec
-    draws: Draws
-    armed_at: float
-    armed: Armed | None = None
-    fired: int = 0
-    healed: bool = False
-    occasion: int = -1
-    victim: str = ""  # the backend it has killed
-
-    def is_open(self, scene: Scene, now: float) -> bool:
-        """Whether the run's own conditions hold now."""
-        if self.healed or self.fired >= self.spec.when.limit:
-            return False
-        return self.in_window(scene, now)
-
-    def in_window(self, scene: Scene, now: float) -> bool:
-        """Whether ``at``, ``during`` and ``for`` hold now."""
-        ready = window_ready(self.spec.when, scene, now)
-        return ready is not None and ready <= now < self.closes(scene)
-
-    def closes(self, scene: Scene) -> float:
-        """When its window closes; infinity if it doesn't."""
-        when = self.spec.when
-        if when.for_s is None or when.at_s is not None or when.during is not None:
-            return window_closes(when, scene)
-        if isinstance(self.spec.fault, ListenFault | BackendFault | CallerFault):  # the run's
-            return max(self.armed_at, scene.zero or self.armed_at) + when.for_s
-        return math.inf
-
-    def lets_go(self, scene: Scene, begun: float) -> float:
-        """When it lets go by itself of a connection it has held since ``begun``."""
-        when = self.spec.when
-        if when.at_s is not None or when.during is not None:
-            return window_closes(when, scene)
-        return math.inf if when.for_s is None else begun + when.for_s
-
-    def chooses(self, ordinal: int, backend: str) -> bool:
-        """Whether it speaks of this connection."""
-        when = self.spec.when
-        if when.connection is not None and ordinal not in when.connection:
-            return False
-        if when.backend is not None and when.backend != backend:
-            return False
-        return self.lucky(ordinal)
-
-    def lucky(self, *key: object) -> bool:
-        """Whether chance lets it strike this occasion."""
-        probability = self.spec.when.probability
-        return probability is None or self.draws.chance(probability, *key)
+from harness.trigger import Scene, window_opens
 
 
 class Injector:
@@ -95,6 +42,8 @@ class Injector:
     ) -> None:
         self.scene = scene
         self.charges: list[Charge] = []
+        self.packets = PacketSite(scene, self._packet_struck)
+        self._at_site: dict[type, list[Charge]] = {}
         self._cancelling: dict[str, Charge] = {}
         self._seed = seed
         self._on_event = on_event
@@ -105,11 +54,13 @@ class Injector:
         charges = []
         for index, spec in enumerate(specs, start=len(self.charges)):
             armed = None
-            if isinstance(spec.fault, StreamFault | StrikeFault):
+            if isinstance(spec.fault, StreamFault | StrikeFault | PacketFault) and not spec.on_link:
                 armed = spec.arm(index, self._seed)
             charges.append(Charge(index, spec, Draws(self._seed, index), now, armed))
             self._tell(FaultArmed(at_s=now - self._zero, index=index, fault=spec.name))
         self.charges += charges
+        self._at_site.clear()
+        self.packets.add(charges)
         return charges
 
     def heal(self, charge: Charge, now: float) -> None:
@@ -169,17 +120,27 @@ class Injector:
         for charge in self._open(BackendFault, now):
             fault = charge.spec.fault
             assert isinstance(fault, BackendFault)
-            occasion = self.scene.phase_ordinal if charge.spec.when.during is not None else 0
-            if occasion != charge.occasion:
-                charge.occasion = occasion
+            if self._is_new_occasion(charge):
                 yield fault.change(), charge
+
+    def address_changes(self, now: float) -> int:
+        """How many times the client's host gets another address now, each once an occasion."""
+        moves = (c for c in self._open(PacketFault, now) if c.changes_address)
+        return sum(map(self._is_new_occasion, moves))
+
+    def _is_new_occasion(self, charge: Charge) -> bool:
+        occasion = self.scene.phase_ordinal if charge.spec.when.during is not None else 0
+        before, charge.occasion = charge.occasion, occasion
+        return occasion != before
 
     def on_call(self, key: str, now: float) -> Cancellation | None:
         """How the caller of this call is cancelled, if at all."""
         for charge in self._open(CallerFault, now):
             fault = charge.spec.fault
             assert isinstance(fault, CallerFault)
-            if charge.lucky(key):
+            charge.asked += 1
+            which = getattr(fault, "call", None)
+            if (which is None or charge.asked in which) and charge.lucky(key):
                 charge.fired += 1
                 self._cancelling[key] = charge
                 return fault.on_call(charge.draws.random(key, "cancel"))
@@ -229,9 +190,16 @@ class Injector:
             )
         )
 
+    def _packet_struck(self, charge: Charge, now: float, connection: int, where: str) -> None:
+        if charge.armed is None:  # else its gates count, one for each connection
+            charge.fired += 1
+        self.tell_fired(charge, now, connection, where)
+
     def _open(self, site: type, now: float) -> Iterator[Charge]:
-        for charge in self.charges:
-            if isinstance(charge.spec.fault, site) and charge.is_open(self.scene, now):
+        if site not in self._at_site:  # asked for every call, and protocols answer slowly
+            self._at_site[site] = [c for c in self.charges if isinstance(c.spec.fault, site)]
+        for charge in self._at_site[site]:
+            if charge.is_open(self.scene, now):
                 yield charge
 
     def _tell(self, event: Event) -> None:

@@ -14,11 +14,11 @@ class Orders:
 
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
-        self._waiting: set[Bell] = set()
+        self._waiting: dict[Bell, None] = {}  # not a set: they ring in the order they came
 
     def tell(self) -> None:
         """Something was ordered: who waits looks again."""
-        for bell in self._waiting:
+        for bell in tuple(self._waiting):
             bell.ring()
 
     async def wait(self, until: float = math.inf) -> None:
@@ -26,7 +26,7 @@ class Orders:
         bell = Bell()
         alarm: Alarm | None = None
         if until > trio.current_time():
-            self._waiting.add(bell)
+            self._waiting[bell] = None
             if until < math.inf:
                 alarm = self._fabric.call_at(until, bell.ring)
         else:
@@ -34,6 +34,6 @@ class Orders:
         try:
             await bell.wait()
         finally:
-            self._waiting.discard(bell)
+            self._waiting.pop(bell, None)
             if alarm is not None:
                 alarm.cancel()

@@ -16,7 +16,7 @@ import trio
 
 from harness.connection import Armed, Connection, Ending, Fired
 from harness.fabric import Fabric, Port, Wire, open_tasks
-from harness.faults import BackendChange, FaultSpec, LiveConnections
+from harness.faults import BackendChange, FaultSpec, LiveConnections, PacketFault
 from harness.history import (
     AcceptFailed,
     BackendRestored,
@@ -28,8 +28,10 @@ from harness.history import (
 from harness.proxy.authority import Authority
 from harness.proxy.backends import Backends
 from harness.proxy.buffers import Buffers
-from harness.proxy.injector import Charge, Injector
+from harness.proxy.charge import Charge
+from harness.proxy.injector import Injector
 from harness.proxy.orders import Orders
+from harness.proxy.packets import FlowKey
 from harness.proxy.reception import Reception, Refused
 from harness.proxy.relay import Relay
 from harness.proxy.settings import ProxySettings
@@ -84,8 +86,13 @@ class Proxy:
     # --- orders -----------------------------------------------------------------------------
 
     def arm(self, specs: list[FaultSpec]) -> list[Charge]:
-        """Let faults wait for their triggers, on live connections as on new ones."""
+        """Let faults wait for their triggers, on live connections as on new ones.
+
+        Raises SetupError if one of them needs packets and the fabric has none.
+        """
         charges = self.injector.arm(specs, trio.current_time())
+        if self.injector.packets.is_used:
+            self.fabric.filter_packets(self.injector.packets.on_packet)
         for charge in charges:
             for relay in tuple(self.relays.values()):
                 if charge.armed is not None:
@@ -160,6 +167,7 @@ class Proxy:
     async def _serve(self, wire: Wire, ordinal: int) -> None:
         backend = self.backends.choose()
         life = Life(ordinal, trio.current_time(), backend)
+        self._name_flow(FlowKey(Side.CLIENT, wire.peer_port), ordinal)
         self._on_event(
             ConnectionOpened(
                 at_s=self.at_s(), connection=ordinal, client_port=wire.peer_port, backend=backend
@@ -192,6 +200,8 @@ class Proxy:
             on_client_end=lambda how: self._reception.tell_client_end(life.ordinal, how),
         )
         now = trio.current_time()
+        for flow in relay.flows:
+            self._name_flow(flow, life.ordinal)
         self.relays[life.ordinal] = relay
         try:
             for armed in self.injector.stream_faults():
@@ -202,6 +212,10 @@ class Proxy:
             await relay.run()
         finally:
             del self.relays[life.ordinal]
+
+    def _name_flow(self, flow: FlowKey, ordinal: int) -> None:
+        if self.fabric.capabilities.packets:
+            self.injector.packets.name(flow, ordinal)
 
     # --- conducting -------------------------------------------------------------------------
 
@@ -220,6 +234,8 @@ class Proxy:
         self._open_or_shut(now)
         for change, charge in self.injector.backend_changes(now):
             self._change_backend(change, charge, now)
+        for _ in range(self.injector.address_changes(now)):
+            self.fabric.change_address()
 
     def _open_or_shut(self, now: float) -> None:
         listens = self.injector.listens(now)
@@ -266,9 +282,12 @@ class Proxy:
         self._on_event(event)
 
     def _tell_fired(self, ordinal: int, fired: Fired) -> None:
-        for charge in self.injector.charges:
-            if charge.index == fired.armed.index:
-                self.injector.tell_fired(charge, trio.current_time(), ordinal, fired.where)
+        charge, now = self.injector.charges[fired.armed.index], trio.current_time()
+        if isinstance(charge.spec.fault, PacketFault):  # it has fired once a packet is struck
+            flows = self.relays[ordinal].flows
+            self.injector.packets.strike(charge, flows, now, fired.until)
+        else:
+            self.injector.tell_fired(charge, now, ordinal, fired.where)
 
     def _tell_closed(self, connection: Connection) -> None:
         self._on_event(
@@ -318,6 +337,10 @@ async def open_proxy(
             proxy = Proxy(settings, fabric, port, authority, on_event, tasks, start)
             tasks.start_soon(proxy.accept_forever)
             tasks.start_soon(proxy.conduct_forever)
-            yield proxy
+            try:
+                yield proxy
+            finally:
+                if proxy.injector.packets.is_used:
+                    fabric.filter_packets(None)
     finally:
         port.close()

@@ -15,8 +15,9 @@ from harness.faults import Admission, Delay, HandshakeEnding, PresentCertificate
 from harness.history import ClientEndClosed, DialFailed, Event, TlsEstablished, TlsFailed
 from harness.proxy.authority import Authority
 from harness.proxy.backends import Backends
+from harness.proxy.charge import Charge
 from harness.proxy.ends import READ_BYTES, End, PlainEnd, TlsEnd
-from harness.proxy.injector import Charge, Injector
+from harness.proxy.injector import Injector
 from harness.proxy.orders import Orders
 from harness.proxy.settings import ProxySettings
 from harness.trigger import Life, Scene

@@ -21,6 +21,7 @@ from harness.fabric import Alarm, Bell, Fabric
 from harness.proxy.buffers import Buffers
 from harness.proxy.ends import End, PlainEnd
 from harness.proxy.fast import READABLE, FastWay
+from harness.proxy.packets import FlowKey
 from harness.timeline import Data, Direction, Fin, Item, Reset, Side
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
@@ -78,6 +79,12 @@ class Relay:
         finally:
             for end in self.ends.values():
                 end.wire.close()
+
+    @property
+    def flows(self) -> tuple[FlowKey, FlowKey]:
+        """The TCP connections it joins, by who dialed: the client, and we."""
+        client, backend = self.ends[Side.CLIENT].wire, self.ends[Side.BACKEND].wire
+        return FlowKey(Side.CLIENT, client.peer_port), FlowKey(Side.BACKEND, backend.local_port)
 
     @property
     def _may_be_fast(self) -> bool:
@@ -204,6 +211,7 @@ class Relay:
 
     def _follow_up(self) -> None:
         """Perform what is due now, and wake only whom it concerns: each task woken is a delay."""
+        self._report_fired()  # before a byte leaves: it may be its packet that is struck
         for direction in (UP, DOWN):
             self._settle(direction)
         self._report_fired()

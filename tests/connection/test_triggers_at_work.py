@@ -206,3 +206,53 @@ def test_a_gap_in_what_a_match_saw_joins_nothing():
     play.ask().reply(b"ab")  # fires; while it works nobody looks for matches
     play.reply(b"..a").wait(1.1).reply(b"b..").wait(5.0)
     assert play.armed[0].fired == len(play.fired) == 1
+
+
+# --- faults that work elsewhere -------------------------------------------------------------
+
+
+def taken(play):
+    """What a packet fault fired: where, and until when it works."""
+    return [(fired.where, fired.until) for fired in play.connection.take_fired()]
+
+
+def test_a_packet_fault_only_tells_and_the_bytes_pass():
+    play = Play(fault("blackhole", when(request=2), direction="upstream"))
+    play.ask(b"1").reply(b"a")
+    assert play.fired == []
+    play.ask(b"23").reply(b"b")
+    assert play.fired == [("blackhole", "upstream exchange 2 byte 0")]
+    assert (play.passed(UP), play.passed(DOWN)) == (b"123", b"ab")
+    assert play.ends(UP) == play.ends(DOWN) == []
+
+
+def test_a_packet_fault_once_fired_works_on_however_many_messages_follow():
+    play = Play(fault("blackhole", when(request="every 1")))
+    for _ in range(5):
+        play.ask().reply()
+    assert len(play.fired) == 1
+
+
+def test_a_packet_fault_tells_until_when_it_works_and_may_fire_again():
+    play = Play(fault("loss", when(response="every 2", for_s=1.0), rate=0.5), at=10.0)
+    connection = play.connection
+    for _ in range(2):
+        connection.receive(UP, b"?", play.now)
+        connection.receive(DOWN, b"!", play.now)
+    assert taken(play) == [("downstream exchange 2 byte 0", 11.0)]
+    play.wait(2.0)
+    for _ in range(2):
+        connection.receive(UP, b"?", play.now)
+        connection.receive(DOWN, b"!", play.now)
+    assert taken(play) == [("downstream exchange 4 byte 0", 13.0)]
+
+
+def test_a_packet_fault_on_chosen_connections_fires_as_they_are_served():
+    spec = fault("mtu", when(connection="first 2"), limit_bytes=1400)
+    assert [len(Play(spec, ordinal=n).fired) for n in (1, 2, 3)] == [1, 1, 0]
+
+
+def test_a_packet_fault_that_is_healed_fires_no_more():
+    play = Play(fault("vanish", when(idle_s=1.0))).heal().wait(5.0)
+    assert play.fired == []
+    assert play.connection.is_plain

@@ -1,6 +1,7 @@
-"""Lets these tests play connections with the fake shell of the connection's own tests."""
+"""Lets these tests play connections with the fake shell, and make packets by hand."""
 
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "connection"))

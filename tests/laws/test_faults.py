@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_shell import DOWN, UP, Play
+from handmade import flow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 
 from harness.faults import (
     FaultSpec,
+    PacketFault,
     StreamFault,
     StrikeFault,
     all_faults,
@@ -22,10 +24,14 @@ from harness.faults import (
     fault_aliases,
     site,
 )
+from harness.faults._packets import FLOWS_LIMIT, Flows
 from harness.faults.bandwidth import PIECE_S, Bandwidth
+from harness.history import FaultFired
 from harness.link import HELD_LIMIT_BYTES, QUEUED_LIMIT_BYTES
-from harness.timeline import Direction, Side
-from harness.trigger import Trigger
+from harness.packet import Forwarded, Packet, PacketKind, Refusal
+from harness.proxy import Injector
+from harness.timeline import Direction, Draws, Side
+from harness.trigger import Scene, Trigger
 from harness.units import yaml_name
 
 TRIGGER_WORDS = {yaml_name(field.name) for field in dataclasses.fields(Trigger)}
@@ -49,6 +55,19 @@ def read(text: str) -> FaultSpec:
 EXAMPLES = [text for kind in all_faults().values() for text in kind.EXAMPLES]
 SHAPING = [text for text in EXAMPLES if isinstance(read(text).fault, StreamFault)]
 STRIKING = [text for text in EXAMPLES if isinstance(read(text).fault, StrikeFault)]
+ON_PACKETS = [text for text in EXAMPLES if isinstance(read(text).fault, PacketFault)]
+PACKETS = st.lists(
+    st.builds(
+        Packet,
+        kind=st.sampled_from(PacketKind),
+        flow=st.builds(flow, port=st.integers(1, 4), side=st.sampled_from(Side)),
+        direction=st.sampled_from(Direction),
+        offset=st.integers(0, 3),
+        size_bytes=st.integers(0, 2000),
+        attempt=st.integers(0, 3),
+    ),
+    max_size=30,
+)
 MESSAGES = st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=4)
 CUTS = st.lists(st.integers(0, 1000), max_size=4)
 
@@ -229,3 +248,98 @@ def test_a_strike_invents_no_bytes_and_ends_once(text):
     assert (b"q" * 7200).startswith(play.passed(UP))
     assert (b"r" * 7200).startswith(play.passed(DOWN))
     assert len(play.ends(DOWN)) == 1
+
+
+# --- faults on packets ----------------------------------------------------------------------
+
+
+def on_link(spec: FaultSpec, seed: int = 0) -> tuple[Injector, list[Any]]:
+    """A run in which the fault has been striking its whole link from the beginning."""
+    events: list[Any] = []
+    injector = Injector(seed, Scene(), events.append, 0.0)
+    injector.arm([dataclasses.replace(spec, when=Trigger())], 0.0)
+    return injector, events
+
+
+@pytest.mark.parametrize("text", ON_PACKETS)
+@given(packets=PACKETS, seed=st.integers(0, 5))
+@settings(max_examples=15, deadline=None)
+def test_the_same_seed_gives_packets_the_same_fates(text, packets, seed):
+    spec = read(text)
+    first, second = (
+        [on_link(spec, seed)[0].packets.on_packet(p, n / 7) for n, p in enumerate(packets)]
+        for _ in range(2)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("text", ON_PACKETS)
+@given(packets=PACKETS)
+@settings(max_examples=15, deadline=None)
+def test_a_fate_is_one_that_a_network_can_perform(text, packets):
+    policy = read(text).fault.policy(Draws(0), 0.0)
+    for number, packet in enumerate(packets):
+        fate = policy.on_packet(packet, number * 100.0)
+        assert fate is None or isinstance(fate, Forwarded | Refusal)
+        if isinstance(fate, Forwarded):
+            assert all(delay_s >= 0 for delay_s in fate.delays_s)
+        if packet.kind is PacketKind.RST:
+            assert fate is not Refusal.RESET  # no RST answers a RST
+
+
+@pytest.mark.parametrize("text", ON_PACKETS)
+@given(packets=PACKETS)
+@settings(max_examples=15, deadline=None)
+def test_a_healed_fault_lets_packets_be(text, packets):
+    injector, events = on_link(read(text))
+    half = len(packets) // 2
+    for packet in packets[:half]:
+        injector.packets.on_packet(packet, 1.0)
+    injector.heal(injector.charges[0], 2.0)
+    told = len(events)
+    assert [injector.packets.on_packet(packet, 1e6) for packet in packets] == [None] * len(packets)
+    assert len(events) == told
+
+
+@pytest.mark.parametrize("text", ON_PACKETS)
+@given(packets=PACKETS)
+@settings(max_examples=15, deadline=None)
+def test_a_fault_strikes_on_its_own_side_and_way_alone_and_tells_each_flow_once(text, packets):
+    spec = read(text)
+    injector, events = on_link(spec)
+    struck, strikes = set(), 0
+    for packet in packets:
+        fate = injector.packets.on_packet(packet, 500.0)
+        if packet.kind is PacketKind.SYN and packet.attempt == 0:
+            struck.discard(packet.flow)
+        if fate is not None:
+            assert packet.flow.side in spec.sides
+            assert packet.direction in spec.effect_directions()
+            strikes += packet.flow not in struck
+            struck.add(packet.flow)
+    fired = [event for event in events if isinstance(event, FaultFired)]
+    assert len(fired) == strikes
+    assert not any(event.ends for event in fired)
+
+
+@pytest.mark.parametrize("text", ON_PACKETS)
+def test_what_a_fault_remembers_of_flows_is_bounded(text, monkeypatch):
+    monkeypatch.setattr(Flows.__init__, "__defaults__", (50,))
+    policy = read(text).fault.policy(Draws(0), 0.0)
+    for port in range(200):
+        for kind in (PacketKind.SYN, PacketKind.DATA, PacketKind.FIN):
+            policy.on_packet(Packet(kind, flow(port), UP, port, 100), float(port))
+    assert all(len(memory) <= 50 for memory in memories(policy))
+    assert FLOWS_LIMIT >= 2**16  # more than one address has ports
+
+
+def memories(thing: Any) -> list[Flows[Any]]:
+    """Every memory of flows within a policy; it may keep nothing else that grows."""
+    if isinstance(thing, Flows):
+        return [thing]
+    slots = getattr(type(thing), "__slots__", ())
+    names = {*slots, *getattr(thing, "__dict__", ())}
+    inner = [getattr(thing, name) for name in names]
+    assert not any(isinstance(part, list | dict | set) for part in inner)
+    ours = [part for part in inner if type(part).__module__.startswith("harness.faults")]
+    return [memory for part in ours for memory in memories(part)]

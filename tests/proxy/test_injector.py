@@ -5,7 +5,7 @@ from raw import fault, when
 from harness.faults import Admission, BackendChange, LiveConnections
 from harness.history import FaultArmed, FaultFired, FaultHealed
 from harness.proxy import Address, Backends, Injector
-from harness.trigger import Scene
+from harness.trigger import Ordinals, Scene
 
 
 def injector(*specs, seed=0, phase=None):
@@ -125,3 +125,12 @@ def test_round_robin_skips_who_is_out():
     b = backends("a", "b", "c", round_robin=True)
     b.apply(rotation(retire="b"))
     assert [b.choose() for _ in range(4)] == ["a", "c", "a", "c"]
+
+
+def test_a_cancellation_may_choose_calls_by_the_order_in_which_they_begin():
+    made, _ = injector(fault("cancel", when(during="rush"), step=3, call=Ordinals("every", 2)))
+    made.scene.enter("warm", 10.0)
+    assert made.on_call("a", 11.0) is None
+    made.scene.enter("rush", 12.0)
+    chosen = [key for key in "bcdef" if made.on_call(key, 13.0) is not None]
+    assert chosen == ["c", "e"]

@@ -8,6 +8,7 @@ from raw import FIN, RST, TlsPeer, bench, fault, in_background, until, when
 
 from harness.history import ConnectionClosed, TlsEstablished, TlsFailed
 from harness.proxy import Authority
+from harness.proxy.authority import Certificates
 
 NAME = "db.example.org"
 
@@ -293,3 +294,18 @@ async def test_a_backend_that_fails_its_handshake_is_a_failed_dial(authority):
             await tls.handshake()
             assert await tls.rest() == (b"", RST)
         await until(lambda: b.proxy.open_connections == 0)
+
+
+def test_repeatable_certificates_always_have_the_same_length():
+    lengths = set()
+    for _ in range(3):
+        made = Certificates(repeatable=True)
+        pems = [made.leaf(("localhost",), None).cert_chain_pems[0], made.trusted.cert_pem]
+        lengths.add(tuple(len(ssl.PEM_cert_to_DER_cert(pem.bytes().decode())) for pem in pems))
+    assert len(lengths) == 1
+
+
+def test_a_repeatable_authority_keeps_its_keys_for_the_process():
+    first, second = Authority(repeatable=True), Authority(repeatable=True)
+    assert first.certificate_pem == second.certificate_pem
+    assert Authority().certificate_pem != first.certificate_pem
