@@ -17,6 +17,7 @@ ErrorKind: TypeAlias = Literal[
     "reset",
     "closed",
     "timeout",
+    "unreachable",
     "pool_timeout",
     "pool_closed",
     "tls",

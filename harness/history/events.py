@@ -325,7 +325,10 @@ class Executed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialed(Event):
-    """A client socket tried to connect: ``outcome`` is ok, refused, reset, timeout or other."""
+    """A client socket tried to connect.
+
+    ``outcome`` is ok, refused, reset, timeout, unreachable, cancelled or other.
+    """
 
     WITNESS: ClassVar[str] = "wire"
     local_port: int

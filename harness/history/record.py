@@ -43,7 +43,8 @@ class History:
     def add(self, event: Event) -> int:
         """Append an event and get its id, by which findings name it as evidence."""
         # A kept history has microseconds; a live one must not be judged by more.
-        self.events.append(replace(event, at_s=round(event.at_s, 6)))
+        at_s = round(event.at_s, 6)
+        self.events.append(event if at_s == event.at_s else replace(event, at_s=at_s))
         return len(self.events) - 1
 
     def of(self, kind: type[EventT]) -> list[tuple[int, EventT]]:

@@ -14,13 +14,17 @@ from harness.scenario.model import (
     ClientSettings,
     Level,
     Origin,
+    Perturb,
     PhaseWords,
     PoolWords,
     Proxy,
     ProxyTls,
     Scenario,
+    Sweep,
 )
+from harness.scenario.perturbing import packet_delay
 from harness.scenario.reader import id_of, read_file, read_text
+from harness.scenario.refusals import refusals
 from harness.scenario.schema import json_schema
 from harness.scenario.steps import (
     PhasePlan,
@@ -29,15 +33,20 @@ from harness.scenario.steps import (
     plan_workload,
     probe_nonce,
 )
+from harness.scenario.sweep import SWEPT, at_value, exact_duration, swept_value, variants
+from harness.scenario.writing import Document, document_of, written
 
 __all__ = [
     "GLOSSARY",
+    "SWEPT",
     "AbandonWords",
     "CancelWords",
     "ClientSettings",
+    "Document",
     "Level",
     "Origin",
     "Page",
+    "Perturb",
     "PhasePlan",
     "PhaseWords",
     "PlannedCall",
@@ -46,18 +55,27 @@ __all__ = [
     "ProxyTls",
     "Row",
     "Scenario",
+    "Sweep",
+    "at_value",
     "bundled_root",
     "default_root",
+    "document_of",
+    "exact_duration",
     "explain",
     "files_below",
     "find",
     "id_of",
     "json_schema",
     "listing",
+    "packet_delay",
     "plan_phase",
     "plan_workload",
     "probe_nonce",
     "read_file",
     "read_text",
+    "refusals",
+    "swept_value",
+    "variants",
     "words",
+    "written",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, get_args
 
 from harness.checks import Check, all_checks
 from harness.faults import (
+    PACKET_TRIGGERS,
     DirectionWord,
     Fault,
     FaultSpec,
@@ -15,36 +16,25 @@ from harness.faults import (
     all_faults,
     allowed_triggers,
     fault_aliases,
+    own_side,
     site,
 )
 from harness.registry import did_you_mean
 from harness.scenario.grammar import TRIGGER_WORDS, fields_of, takes_direction, takes_side
+from harness.scenario.model import Sweep
 from harness.scenario.nodes import Entry, ListNode, MapNode, Node, plain
 from harness.scenario.problems import Path, Report, shorten
+from harness.scenario.sweep import SWEPT, first_value, read_sweep
 from harness.scenario.wording import shown, unknown_key, validated
 from harness.trigger import Trigger
 from harness.units import yaml_name
 
-PACKET_FAULTS = frozenset(
-    {
-        "blackhole",
-        "vanish",
-        "drop_syn",
-        "loss",
-        "reorder",
-        "duplicate",
-        "corrupt_packet",
-        "mtu",
-        "partition",
-        "link_down",
-        "address_change",
-        "port_exhaustion",
-    }
-)
-"""Words that mean something to packets, which no fabric of this version has."""
+KERNEL_FAULTS = frozenset({"backlog_full", "corrupt_packet", "port_exhaustion"})
+"""Words for what only packets of a real kernel can show: namespaces, which come later."""
 
 _HEAD = ("fault", "when", "direction", "side")
 _SCOPES = ("direction", "side")
+SWEEP = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +44,7 @@ class ReadFault:
     spec: FaultSpec
     path: Path
     places: Mapping[str, Path] = field(default_factory=dict)
+    sweep: Sweep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +57,7 @@ class _Draft:
     conditions: dict[str, Node]
     scopes: dict[str, Node]
     places: dict[str, Path]
+    sweeps: dict[Path, Node] = field(default_factory=dict)
 
 
 def read_fault(node: Node, path: Path, report: Report, notes: list[str]) -> ReadFault | None:
@@ -86,11 +78,34 @@ def read_fault(node: Node, path: Path, report: Report, notes: list[str]) -> Read
         lambda location: _place(draft, location),
     )
     direction = _scope(draft, "direction", DirectionWord, report)
-    side: SideWord = _scope(draft, "side", SideWord, report) or "both"
+    side: SideWord = _scope(draft, "side", SideWord, report) or own_side(kind)
     if fault is None or when is None:
         return None
     spec = FaultSpec(fault=_typed(fault), when=when, direction=direction, side=side)
-    return ReadFault(spec, path, draft.places)
+    sweep = _read_sweep(draft, report)
+    if sweep is not None:
+        spec = replace(spec, when=first_value(sweep, when))
+    return ReadFault(spec, path, draft.places, sweep)
+
+
+def _read_sweep(draft: _Draft, report: Report) -> Sweep | None:
+    """The sweep among the conditions, if there is one that can be read."""
+    if len(draft.sweeps) > 1:
+        place = list(draft.sweeps)[1]
+        report.on(place, "sweep stands under when and beside it", "keep one", key=True)
+    for place, node in list(draft.sweeps.items())[:1]:
+        allowed = [word for word in SWEPT if word in allowed_triggers(draft.kind)]
+        if not allowed:
+            report.on(place, f"{draft.kind.NAME} has no condition to sweep", "drop it", key=True)
+            return None
+        sweep = read_sweep(node, int(draft.path[-1]), place, allowed, report)
+        if sweep is not None and sweep.word in draft.conditions:
+            message = f"{sweep.word} is given, so it can't be swept"
+            report.on((*place, sweep.word), message, "keep one", key=True)
+        elif sweep is not None:
+            draft.places[sweep.word] = (*place, sweep.word)
+        return sweep
+    return None
 
 
 def _typed(fault: Any) -> Fault:
@@ -121,9 +136,9 @@ def _fault_named(node: MapNode, path: Path, report: Report, notes: list[str]) ->
         became = fault_aliases()[name]
         notes.append(report.note(place, f"{name!r} is called {became!r} here"))
         return known[became]
-    if isinstance(name, str) and name in PACKET_FAULTS:
-        message = f"{name} needs packets, and the loopback fabric has none"
-        report.on(place, message, "fabrics with packets (netns, virtual) are not in this version")
+    if isinstance(name, str) and name in KERNEL_FAULTS:
+        message = f"{name} needs a kernel with links of its own, which the netns fabric would have"
+        report.on(place, message, "it is not in this version")
         return None
     hint = did_you_mean(name, known) if isinstance(name, str) else "write one such as close"
     report.on(place, f"unknown fault {shown(name)}", hint)
@@ -141,6 +156,8 @@ def _taken_apart(kind: type[Any], node: MapNode, path: Path, report: Report) -> 
             _condition(draft, name, entry, place, report)
         elif name in _SCOPES:
             draft.scopes[name] = entry.value
+        elif name == SWEEP:
+            draft.sweeps[place] = entry.value
         elif name not in _HEAD:
             known = [*own, *_scopes_of(kind), "when", *sorted(allowed_triggers(kind))]
             unknown_key(report, place, known)
@@ -163,8 +180,10 @@ def _read_when(draft: _Draft, when: Entry | None, report: Report) -> None:
         return
     for name, entry in when.value.entries.items():
         place = (*path, name)
-        if name not in TRIGGER_WORDS:
-            unknown_key(report, place, sorted(allowed_triggers(draft.kind)))
+        if name == SWEEP:
+            draft.sweeps[place] = entry.value
+        elif name not in TRIGGER_WORDS:
+            unknown_key(report, place, sorted({SWEEP, *allowed_triggers(draft.kind)}))
         elif name in draft.conditions:
             report.on(place, f"{name} stands under when and beside it", "keep one", key=True)
         else:
@@ -178,14 +197,24 @@ def _condition(draft: _Draft, name: str, entry: Entry, place: Path, report: Repo
         draft.conditions[name] = entry.value
         return
     word = draft.kind.NAME
-    message = f"{word} strikes {site(draft.kind)}, so {name} means nothing to it"
+    message = f"{word} strikes {_what(draft.kind, name)}, so {name} means nothing to it"
     takes = ", ".join(sorted(allowed)) or "no conditions"
     report.on(place, message, f"{word} takes {takes}", key=True)
+
+
+def _what(kind: type[Any], condition: str) -> str:
+    """What a fault strikes, in words that show why a condition means nothing to it."""
+    cut = condition in {"byte", "match"} and allowed_triggers(kind) == PACKET_TRIGGERS
+    return "packets, which are not cut to the byte" if cut else site(kind)
 
 
 _MEANINGLESS = {
     "direction": "works on no single direction",
     "side": "doesn't end one side alone",
+}
+_OF_THE_LINK = {
+    "direction": "strikes both directions",
+    "side": "strikes the client's link",
 }
 _INSTEAD = {
     "direction": "leave direction out; latency, stall and half_close take one",
@@ -199,7 +228,8 @@ def _scope(draft: _Draft, name: str, words: TypeAlias, report: Report) -> Any:
         return None
     place, value = (*draft.path, name), plain(draft.scopes[name])
     if name not in _scopes_of(draft.kind):
-        message = f"{draft.kind.NAME} {_MEANINGLESS[name]}"
+        why = _OF_THE_LINK if hasattr(draft.kind, "policy") else _MEANINGLESS
+        message = f"{draft.kind.NAME} {why[name]}"
         report.on(place, message, _INSTEAD[name], key=True)
         return None
     choices = get_args(words)

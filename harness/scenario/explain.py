@@ -10,9 +10,8 @@ from typing import Any
 
 from harness.checks import all_checks
 from harness.errors import InputError, Problem
-from harness.faults import all_faults, allowed_triggers, fault_aliases, site
+from harness.faults import all_faults, allowed_triggers, fault_aliases, own_side, site
 from harness.registry import did_you_mean
-from harness.scenario.entries import PACKET_FAULTS
 from harness.scenario.glossary import GLOSSARY
 from harness.scenario.grammar import (
     fields_of,
@@ -22,16 +21,19 @@ from harness.scenario.grammar import (
     takes_side,
 )
 from harness.scenario.model import (
+    PACKET_FABRICS,
     AbandonWords,
     CancelWords,
     ClientSettings,
     Origin,
+    Perturb,
     PhaseWords,
     PoolWords,
     Proxy,
 )
 from harness.scenario.reader import Head
 from harness.scenario.schema import triggers_of
+from harness.scenario.sweep import SWEPT, VALUES_LIMIT
 from harness.trigger import Trigger
 
 
@@ -63,6 +65,7 @@ _SETTINGS: dict[str, type[Any]] = {
     "proxy": Proxy,
     "client": ClientSettings,
     "client.pool": PoolWords,
+    "perturb": Perturb,
     "a phase of workload": PhaseWords,
     "cancel, in a phase": CancelWords,
     "abandon, in a phase": AbandonWords,
@@ -145,6 +148,7 @@ def _fault_pages() -> Iterator[Page]:
             summary,
             rest,
             f"Strikes {site(kind)}.",
+            _home_text(kind),
             _fields_text(kind),
             _scopes_text(kind),
             f"When: {', '.join(triggers_of(kind)) or 'always'}",
@@ -154,11 +158,16 @@ def _fault_pages() -> Iterator[Page]:
 
 
 def _scopes_text(kind: type[Any]) -> str:
+    lines = []
     if takes_direction(kind):
-        return f"direction: upstream | downstream | both (default: {kind.DIRECTION})"
+        lines.append(f"direction: upstream | downstream | both (default: {kind.DIRECTION})")
     if takes_side(kind):
-        return "side: client | backend | both (default: both)"
-    return ""
+        lines.append(f"side: client | backend | both (default: {own_side(kind)})")
+    return "\n\n".join(lines)
+
+
+def _home_text(kind: type[Any]) -> str:
+    return f"Needs packets: runs on {', '.join(PACKET_FABRICS)}." if hasattr(kind, "policy") else ""
 
 
 def _also_called(name: str) -> str:
@@ -199,6 +208,7 @@ def _check_pages() -> Iterator[Page]:
 def _trigger_rows() -> Iterator[Row]:
     for name, field in fields_of(Trigger).items():
         yield Row(name, sort_words(field), field.get("description", ""))
+    yield Row("sweep", "a range, such as {idle: 1.98s..2.02s, step: 0.5ms}", SWEEP_SUMMARY)
 
 
 def _trigger_pages() -> Iterator[Page]:
@@ -214,6 +224,28 @@ def _trigger_pages() -> Iterator[Page]:
         )
 
 
+def _sweep_page() -> Page:
+    takers = [
+        word for word, kind in all_faults().items() if allowed_triggers(kind).intersection(SWEPT)
+    ]
+    return _page(
+        "sweep",
+        "trigger",
+        f"{SWEEP_SUMMARY[0].upper()}{SWEEP_SUMMARY[1:]}.",
+        f"Goes over one of {', '.join(SWEPT)}: write a range and a step, at most {VALUES_LIMIT} "
+        "values, in one fault of a scenario. The verdict is the worst; the report shows for "
+        "which values it fails, and `harness run ID --value 1.9985s` repeats one of them.",
+        f"Taken by {', '.join(takers)}.",
+        _example(
+            "faults",
+            ("- {fault: close, when: {request: every 1, sweep: {idle: 1.98s..2.02s, step: 1ms}}}",),
+        ),
+    )
+
+
+SWEEP_SUMMARY = "the scenario runs once for each value in a range of one condition"
+
+
 def _trigger_example(name: str, takers: list[str]) -> str:
     """An example that some fault gives, or one that is put together."""
     for fault in takers:
@@ -227,6 +259,7 @@ def _trigger_example(name: str, takers: list[str]) -> str:
 
 
 def _setting_pages() -> Iterator[Page]:
+    yield _sweep_page()
     for where, kind in _SETTINGS.items():
         for name, field in fields_of(kind).items():
             yield _page(
@@ -242,17 +275,20 @@ def _setting_pages() -> Iterator[Page]:
     yield _page("origin", "key", _doc(Origin)[0], _fields_text(Origin))
     yield _page("proxy", "key", _doc(Proxy)[0], _fields_text(Proxy))
     yield _page("client", "key", _doc(ClientSettings)[0], _fields_text(PoolWords))
+    yield _page("perturb", "key", _doc(Perturb)[0], _fields_text(Perturb), _PERTURB_EXAMPLE)
     yield _page("when", "key", _doc(Trigger)[0], _fields_text(Trigger))
     yield _page("direction", "key", "Which way the bytes travel that a fault works on.",
                 "Write upstream (towards the server), downstream or both.")  # fmt: skip
-    yield _page("side", "key", "Which end of the connection a close or a reset strikes.",
+    yield _page("side", "key", "Which end of the connection a fault strikes, or whose packets.",
                 "Write client, backend or both.")  # fmt: skip
+
+
+_PERTURB_EXAMPLE = "```yaml\nperturb: {think: 2s, grid: 100ms, delay: 4ms}\n```"
 
 
 def _glossary_pages() -> Iterator[Page]:
     for word, meaning in GLOSSARY.items():
-        note = "It needs packets, which no fabric of this version has."
-        yield _page(word, "word", meaning, note if word in PACKET_FAULTS else "")
+        yield _page(word, "word", meaning)
 
 
 # --- parts of a page ------------------------------------------------------------------------

@@ -77,7 +77,9 @@ def takes_direction(fault: Any) -> bool:
 
 
 def takes_side(fault: Any) -> bool:
-    """Whether ``side`` means something to a fault: it ends one end, or both."""
+    """Whether ``side`` means something to a fault: it strikes one end or its packets, or both."""
+    if hasattr(fault, "policy"):
+        return hasattr(fault, "SIDE")
     return hasattr(fault, "ENDING") and fault.ENDING is not Ending.HALF
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import Field
 
 from harness.checks import Check
-from harness.faults import FaultSpec
+from harness.faults import FaultSpec, PacketFault
 from harness.units import YAML_CONFIG, DurationS, Fraction, FrequencyPerS, SizeBytes
 
 CALLERS_LIMIT = 5_000
@@ -17,6 +17,9 @@ REPLY_LIMIT_BYTES = 64 * 2**20
 
 Level: TypeAlias = Literal["must", "should", "info"]
 ProxyTls: TypeAlias = Literal["off", "passthrough", "terminate"]
+FabricWord: TypeAlias = Literal["loopback", "virtual"]
+PACKET_FABRICS: tuple[FabricWord, ...] = ("virtual",)
+"""The fabrics on which packets can be struck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,47 @@ class PhaseWords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Perturb:
+    """Small shifts of time, drawn from the seed, under which the same must hold."""
+
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
+
+    think_s: Annotated[
+        DurationS, Field(description="every call waits up to this long before it begins")
+    ] = 0.0
+    grid_s: Annotated[
+        DurationS | None,
+        Field(description="waits are multiples of this, so that callers act at one instant"),
+    ] = None
+    delay_s: Annotated[
+        DurationS,
+        Field(description="every packet is late by up to this; only the virtual fabric has it"),
+    ] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One condition of one fault, and the values it takes: one run for each.
+
+    ``fault`` is the fault's index; values are seconds, or bytes for ``byte``.
+    """
+
+    fault: int
+    word: str
+    first: float | int
+    step: float | int
+    count: int
+
+    @property
+    def values(self) -> tuple[float | int, ...]:
+        """Every value, in order, without the digits that binary floats add."""
+        return tuple(round(self.first + n * self.step, 9) for n in range(self.count))
+
+
+UNPERTURBED = Perturb()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A whole scenario: what stands where, who calls, what breaks, what is expected."""
 
@@ -156,10 +200,30 @@ class Scenario:
     workload: tuple[PhaseWords, ...] = ()
     faults: tuple[FaultSpec, ...] = ()
     checks: tuple[Check, ...] = ()
+    perturb: Perturb = UNPERTURBED
     recovery: bool = True
+    fabric: FabricWord | None = None
+    sweep: Sweep | None = None
+    value: str = ""
     notes: tuple[str, ...] = field(default=(), compare=False)
     source: str = field(default="", compare=False)
     file: str = field(default="", compare=False)
+
+    @property
+    def needs_packets(self) -> bool:
+        """Whether one of its faults strikes packets."""
+        return any(isinstance(spec.fault, PacketFault) for spec in self.faults)
+
+    @property
+    def home(self) -> FabricWord:
+        """The fabric on which it runs when nobody says otherwise."""
+        packets = self.needs_packets or self.perturb.delay_s
+        return self.fabric or (PACKET_FABRICS[0] if packets else "loopback")
+
+    @property
+    def base_id(self) -> str:
+        """Its id without the value of a sweep, which ``value`` holds: ``idle=1.9805s``."""
+        return self.id.removesuffix(f"[{self.value}]")
 
     @property
     def family(self) -> str:

@@ -48,6 +48,11 @@ class Report:
         return bool(self._problems)
 
     @property
+    def problems(self) -> list[Problem]:
+        """What was noted so far, in the order in which it was."""
+        return list(self._problems)
+
+    @property
     def count(self) -> int:
         """How many problems there are so far."""
         return len(self._problems)

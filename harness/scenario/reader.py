@@ -18,8 +18,10 @@ from harness.scenario.compose import compose
 from harness.scenario.entries import ReadCheck, ReadFault, read_checks, read_fault
 from harness.scenario.model import (
     ClientSettings,
+    FabricWord,
     Level,
     Origin,
+    Perturb,
     PhaseWords,
     Proxy,
     Scenario,
@@ -53,13 +55,25 @@ class Head:
         Level, Field(description="should counts only with --strict, info never fails a run")
     ] = "must"
     seed: Annotated[int, Field(description="every random decision comes from it")] = 0
+    fabric: Annotated[
+        FabricWord | None,
+        Field(
+            description="where it runs unless the command line says otherwise: loopback, or "
+            "virtual if a fault needs packets"
+        ),
+    ] = None
     recovery: Annotated[
         bool, Field(description="heal every fault after the last phase and measure recovery")
     ] = True
 
 
-HEAD_WORDS = ("scenario", "about", "level", "seed", "recovery")
-SECTIONS: dict[str, type[Any]] = {"origin": Origin, "proxy": Proxy, "client": ClientSettings}
+HEAD_WORDS = ("scenario", "about", "level", "seed", "fabric", "recovery")
+SECTIONS: dict[str, type[Any]] = {
+    "origin": Origin,
+    "proxy": Proxy,
+    "client": ClientSettings,
+    "perturb": Perturb,
+}
 TOP_WORDS = (*HEAD_WORDS, *SECTIONS, "workload", "faults", "expect")
 
 PLANNED_ORIGINS = ("postgres", "redis")
@@ -156,6 +170,7 @@ class _Reader:
         head = self._head()
         origin, proxy = self._section("origin", Origin), self._section("proxy", Proxy)
         client = self._section("client", ClientSettings)
+        perturb = self._section("perturb", Perturb)
         phases, faults, checks = self._phases(), self._faults(), self._checks()
         parts = Parts(
             origin=origin,
@@ -165,7 +180,9 @@ class _Reader:
             phase_names=self._phase_names(),
             faults=faults,
             checks=checks,
+            perturb=perturb,
             recovery=head is None or head.recovery,
+            fabric=None if head is None else head.fabric,
         )
         judge(parts, self.report)
         self.report.raise_if_any()
@@ -173,18 +190,22 @@ class _Reader:
         assert origin is not None
         assert proxy is not None
         assert client is not None
+        assert perturb is not None
         return Scenario(
             id=identity,
             name=head.scenario,
             about=" ".join(head.about.split()),
             level=head.level,
             seed=head.seed,
+            fabric=head.fabric,
             origin=origin,
             proxy=proxy,
             client=client,
             workload=tuple(phase for phase, _ in phases if phase is not None),
             faults=tuple(fault.spec for fault in faults),
+            sweep=next((fault.sweep for fault in faults if fault.sweep is not None), None),
             checks=tuple(check.check for check in checks),
+            perturb=perturb,
             recovery=head.recovery,
             notes=tuple(self.notes),
             source=text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.checks import all_checks
-from harness.faults import all_faults, allowed_triggers, fault_aliases
+from harness.faults import all_faults, allowed_triggers, fault_aliases, own_side
 from harness.scenario.grammar import (
     TRIGGER_WORDS,
     fields_of,
@@ -16,6 +16,7 @@ from harness.scenario.grammar import (
 )
 from harness.scenario.model import PhaseWords
 from harness.scenario.reader import SECTIONS, Head
+from harness.scenario.sweep import SWEPT
 from harness.trigger import Trigger
 from harness.units import yaml_name
 
@@ -27,7 +28,6 @@ _DIRECTION = {
 }
 _SIDE = {
     "enum": ["client", "backend", "both"],
-    "default": "both",
     "description": "which end of the connection it strikes",
 }
 
@@ -89,6 +89,8 @@ def fault_schema(kind: type[Any]) -> dict[str, Any]:
     """The schema of one fault's entry: its own fields, its conditions and its scopes."""
     own = fields_of(kind)
     conditions = {name: {"$ref": f"#/$defs/when_{name}"} for name in triggers_of(kind)}
+    if swept := [name for name in triggers_of(kind) if name in SWEPT]:
+        conditions["sweep"] = sweep_schema(swept)
     scopes = _scopes(kind)
     return {
         "type": "object",
@@ -110,6 +112,29 @@ def fault_schema(kind: type[Any]) -> dict[str, Any]:
     }
 
 
+def sweep_schema(swept: list[str]) -> dict[str, Any]:
+    """The schema of ``sweep:`` over one of these conditions."""
+    ranges = {
+        name: {
+            "type": "string",
+            "pattern": SWEPT[name].pattern,
+            "examples": [SWEPT[name].example],
+            "description": f"every value of {name} in this range, both ends included",
+        }
+        for name in swept
+    }
+    step = {"type": ["string", "integer"], "description": "from one value to the next"}
+    return {
+        "type": "object",
+        "properties": {**ranges, "step": step},
+        "required": ["step"],
+        "minProperties": 2,
+        "maxProperties": 2,
+        "additionalProperties": False,
+        "description": "one run for each value of one condition",
+    }
+
+
 def triggers_of(kind: type[Any]) -> list[str]:
     """The conditions that a fault takes, in the order of the language."""
     allowed = allowed_triggers(kind)
@@ -121,7 +146,7 @@ def _scopes(kind: type[Any]) -> dict[str, dict[str, Any]]:
     if takes_direction(kind):
         scopes["direction"] = _DIRECTION | {"default": kind.DIRECTION}
     if takes_side(kind):
-        scopes["side"] = dict(_SIDE)
+        scopes["side"] = _SIDE | {"default": own_side(kind)}
     return scopes
 
 

@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.faults import BackendFault, HandshakeFault
+from harness.faults import BackendFault, HandshakeFault, PacketFault, strikes_links_only
 from harness.registry import did_you_mean
 from harness.scenario.entries import ReadCheck, ReadFault
-from harness.scenario.model import ClientSettings, Origin, PhaseWords, Proxy
+from harness.scenario.model import (
+    PACKET_FABRICS,
+    ClientSettings,
+    FabricWord,
+    Origin,
+    Perturb,
+    PhaseWords,
+    Proxy,
+)
 from harness.scenario.nodes import MapNode, Node
 from harness.scenario.problems import Path, Report
 from harness.scenario.wording import shown
@@ -29,7 +37,9 @@ class Parts:
     phase_names: list[str]
     faults: list[ReadFault]
     checks: list[ReadCheck]
+    perturb: Perturb | None
     recovery: bool
+    fabric: FabricWord | None
 
 
 def judge(parts: Parts, report: Report) -> None:
@@ -41,10 +51,14 @@ def judge(parts: Parts, report: Report) -> None:
     for fault in parts.faults:
         _trigger(fault, parts, report)
         _direction(fault, report)
+        _existing(fault, report)
         _backends(fault, parts, report)
         _tls(fault, parts, report)
         _protocol(fault, parts, report)
+    _sweeps(parts, report)
+    _perturb(parts, report)
     _recovery(parts, report)
+    _fabric(parts, report)
 
 
 def _origin(parts: Parts, report: Report) -> None:
@@ -162,6 +176,14 @@ def _direction(fault: ReadFault, report: Report) -> None:
         report.on((*fault.path, "direction"), message, hint)
 
 
+def _existing(fault: ReadFault, report: Report) -> None:
+    """A fault of flows that were there before it finds none at the very beginning."""
+    if getattr(fault.spec.fault, "STRIKES_EXISTING", False) and fault.spec.when.given() <= {"for"}:
+        message = f"{fault.spec.name} strikes connections that are open, and at first none is"
+        hint = "add at: 1s" if strikes_links_only(fault.spec.fault) else "add idle: 1s, or at: 1s"
+        report.on((*fault.path, "fault"), message, hint)
+
+
 def _backends(fault: ReadFault, parts: Parts, report: Report) -> None:
     strike = fault.spec.fault
     if not isinstance(strike, BackendFault) or parts.origin is None:
@@ -211,12 +233,43 @@ def _protocol(fault: ReadFault, parts: Parts, report: Report) -> None:
         report.on(place, message, "write proxy: {tls: terminate}")
 
 
+def _sweeps(parts: Parts, report: Report) -> None:
+    for fault in [fault for fault in parts.faults if fault.sweep is not None][1:]:
+        assert fault.sweep is not None
+        message = "a second sweep in one scenario: each pair of values would need a run"
+        hint = "sweep one condition, and give the other a value"
+        report.on(fault.places.get(fault.sweep.word, fault.path)[:-1], message, hint, key=True)
+
+
+def _perturb(parts: Parts, report: Report) -> None:
+    perturb = parts.perturb
+    if perturb is None or perturb.grid_s is None:
+        return
+    place: Path = ("perturb", "grid")
+    if not perturb.grid_s:
+        report.on(place, "a grid needs instants that lie apart", "write 100ms, or leave it out")
+    elif not perturb.think_s:
+        message = "grid says on which instants calls begin, and without think none waits"
+        report.on(place, message, "add think: 1s", key=True)
+    elif perturb.grid_s > perturb.think_s:
+        message = "the grid is coarser than think, so no call would ever wait"
+        report.on(place, message, "write a grid of think or less")
+
+
 def _recovery(parts: Parts, report: Report) -> None:
     if parts.recovery:
         return
     for check in _named(parts.checks, "recovers_within"):
         message = "recovery: false leaves recovers_within nothing to measure"
         report.on(check.path, message, "drop one of them", key=True)
+
+
+def _fabric(parts: Parts, report: Report) -> None:
+    if parts.fabric is None or parts.fabric in PACKET_FABRICS:
+        return
+    for fault in [f for f in parts.faults if isinstance(f.spec.fault, PacketFault)][:1]:
+        message = f"{fault.spec.name} needs packets, and the {parts.fabric} fabric has none"
+        report.on(("fabric",), message, f"write fabric: {PACKET_FABRICS[0]}, or leave it out")
 
 
 def _named(checks: Iterable[ReadCheck], name: str) -> list[ReadCheck]:

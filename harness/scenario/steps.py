@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal, overload
 
 from harness.faults import Cancellation
-from harness.scenario.model import PhaseWords
+from harness.scenario.model import UNPERTURBED, Perturb, PhaseWords
+from harness.scenario.perturbing import think_s
 from harness.timeline import Draws
 
 
@@ -22,7 +23,8 @@ class PlannedCall:
     """One call of a phase: what is asked, when at the earliest, and what the caller does to it.
 
     ``start_s`` counts from the beginning of the phase and is None unless the phase has a rate;
-    ``every_s`` is how long after its own last beginning a caller begins this one.
+    ``every_s`` is how long after its own last beginning a caller begins this one, and ``think_s``
+    how long this call waits beyond all that.
     """
 
     nonce: str
@@ -37,6 +39,7 @@ class PlannedCall:
     every_s: float | None
     cancel: Cancellation | None
     abandon: Literal["exception", "reference"] | None
+    think_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class PhasePlan(Sequence[PlannedCall]):
     phase: PhaseWords
     ordinal: int
     seed: int
+    perturb: Perturb = UNPERTURBED
 
     def __len__(self) -> int:
         return self.phase.calls or 0
@@ -69,8 +73,9 @@ class PhasePlan(Sequence[PlannedCall]):
         lucky = self._spread(index)
         unsafe = lucky[0] < phase.unsafe
         cancel = _cancellation(phase, lucky[1])
+        nonce = _nonce("p", self.ordinal, index, mark)
         return PlannedCall(
-            nonce=_nonce("p", self.ordinal, index, mark),
+            nonce=nonce,
             index=index,
             unsafe=unsafe,
             size_bytes=phase.size_bytes,
@@ -82,6 +87,7 @@ class PhasePlan(Sequence[PlannedCall]):
             every_s=phase.every_s,
             cancel=cancel,
             abandon=None if cancel is not None else _abandonment(phase, lucky[2]),
+            think_s=think_s(self.perturb, self.seed, nonce),
         )
 
     def _spread(self, index: int) -> list[float]:
@@ -97,17 +103,22 @@ class PhasePlan(Sequence[PlannedCall]):
 _STEPS = ((5**0.5 - 1) / 2, 2**0.5 - 1, 3**0.5 - 1)
 
 
-def plan_phase(phase: PhaseWords, ordinal: int, seed: int) -> PhasePlan:
+def plan_phase(
+    phase: PhaseWords, ordinal: int, seed: int, perturb: Perturb = UNPERTURBED
+) -> PhasePlan:
     """The calls of a phase, which is the ``ordinal``-th of its workload (from 1).
 
     Calls belong to no caller: whoever is free takes the next one.
     """
-    return PhasePlan(phase, ordinal, seed)
+    return PhasePlan(phase, ordinal, seed, perturb)
 
 
-def plan_workload(workload: Sequence[PhaseWords], seed: int) -> list[PhasePlan]:
+def plan_workload(
+    workload: Sequence[PhaseWords], seed: int, perturb: Perturb = UNPERTURBED
+) -> list[PhasePlan]:
     """The plan of each phase, in order."""
-    return [plan_phase(phase, ordinal, seed) for ordinal, phase in enumerate(workload, start=1)]
+    phases = enumerate(workload, start=1)
+    return [plan_phase(phase, ordinal, seed, perturb) for ordinal, phase in phases]
 
 
 def probe_nonce(round_ordinal: int, index: int, seed: int) -> str:

@@ -136,7 +136,41 @@ FAULTS = [
     ("{idle: 2s}", "13: faults[0]: the key 'fault' is missing; name one, such as fault: close"),
     ("{fault: clos}", "21: faults[0].fault: unknown fault 'clos'; did you mean 'close'?"),
     ("{fault: [a]}", "21: faults[0].fault: unknown fault a list; write one such as close"),
-    ("{fault: blackhole}", "21: faults[0].fault: blackhole needs packets, and the loopback "),
+    ("{fault: backlog_full}", "21: faults[0].fault: backlog_full needs a kernel with links of "),
+    ("{fault: vanish}", "21: faults[0].fault: vanish strikes connections that are open, and at fi"),
+    ("{fault: vanish, for: 2s}", "21: faults[0].fault: vanish strikes connections that are open, "),
+    ("{fault: address_change}", "21: faults[0].fault: address_change strikes connections that are"),
+    (
+        "{fault: blackhole, byte: 512}",
+        "32: faults[0].byte: blackhole strikes packets, which are not cut to the byte, so byte ",
+    ),
+    (
+        "{fault: loss, rate: 5%, when: {match: OK}}",
+        "44: faults[0].when.match: loss strikes packets, which are not cut to the byte, so match ",
+    ),
+    ("{fault: link_down, idle: 2s}", "32: faults[0].idle: link_down strikes a whole link, so idle"),
+    ("{fault: drop_syn, connection: 3}", "31: faults[0].connection: drop_syn strikes a whole link"),
+    ("{fault: link_down, side: client}", "32: faults[0].side: link_down strikes the client's link"),
+    (
+        "{fault: vanish, at: 1s, direction: upstream}",
+        "37: faults[0].direction: vanish strikes both directions; leave direction out; ",
+    ),
+    ("{fault: partition, side: left}", "38: faults[0].side: unknown value 'left'; it is one of "),
+    ("{fault: partition, how: rest}", "37: faults[0].how: unknown value 'rest'; did you mean 're"),
+    ("{fault: partition, up: 1s}", "13: faults[0]: up is only half of how it flaps; add down: 2s"),
+    (
+        "{fault: partition, up: 1s, down: 0s}",
+        "46: faults[0].down: '0s' is too small; it is more than 0",
+    ),
+    ("{fault: loss}", "13: faults[0]: how much is lost is not clear; give rate: 5%, or p: 1% and "),
+    ("{fault: loss, rate: 1%, p: 1%}", "13: faults[0]: rate and p are two models of loss; keep "),
+    ("{fault: loss, k: 99%}", "13: faults[0]: k speaks of bursts, and p of how they begin; add p"),
+    ("{fault: loss, rate: 0.05}", "33: faults[0].rate: 0.05 is not a share; write 5% or 99.9%"),
+    ("{fault: reorder, rate: 5%}", "13: faults[0]: the key 'delay' is missing; add delay: 250ms"),
+    ("{fault: reorder, rate: 5%, delay: 0s}", "13: faults[0]: who is late by nothing isn't overt"),
+    ("{fault: mtu, limit: 40}", "33: faults[0].limit: 40 is too small; it is at least 68"),
+    ("{fault: nat_expiry, after: 350}", "40: faults[0].after: 350 has no unit; write 250ms, 2s "),
+    ("{fault: drop_syn, attempts: 0}", "41: faults[0].attempts: 0 is too small; it is at least 1"),
     (
         "{fault: close, rqest: 2}",
         "28: faults[0].rqest: unknown key 'rqest'; did you mean 'request'?",
@@ -238,6 +272,17 @@ def test_mistakes_in_a_check(check, expected):
 def test_a_fault_that_speaks_a_protocol_needs_to_be_understood(rest, expected):
     (told,) = lines(HEAD + LOAD + EXPECT + rest + "faults: [{fault: goodbye}]\n")
     assert f"faults[0].fault: {expected}" in told
+
+
+def test_a_fabric_without_packets_cannot_be_asked_for_what_needs_them():
+    text = HEAD + LOAD + EXPECT + "fabric: loopback\nfaults: [{fault: blackhole}]\n"
+    (told,) = lines(text)
+    assert told == (
+        "f.yaml:4:9: fabric: blackhole needs packets, and the loopback fabric has none; "
+        "write fabric: virtual, or leave it out"
+    )
+    (told,) = lines(HEAD + LOAD + EXPECT + "fabric: moon\n")
+    assert told == "f.yaml:4:9: fabric: unknown value 'moon'; it is one of loopback, virtual"
 
 
 def test_an_echo_has_no_framing():

@@ -102,6 +102,10 @@ def test_the_schema_takes_the_whole_language(full, small):
         {"faults": [{"fault": "refuse", "idle": "2s"}]},
         {"faults": [{"fault": "refuse", "side": "client"}]},
         {"faults": [{"fault": "latency"}]},
+        {"faults": [{"fault": "blackhole", "byte": 3}]},
+        {"faults": [{"fault": "link_down", "side": "client"}]},
+        {"faults": [{"fault": "drop_syn", "connection": 3}]},
+        {"fabric": "moon"},
         {"expect": {}},
         {"expect": {"no_leeks": True}},
         {"expect": {"no_leaks": 3}},
@@ -118,7 +122,7 @@ def test_every_fault_is_in_the_schema(name):
     assert schema["additionalProperties"] is False
     assert schema["description"]
     allowed = allowed_triggers(all_faults()[name])
-    assert set(schema["properties"]["when"]["properties"]) == allowed
+    assert set(schema["properties"]["when"]["properties"]) - {"sweep"} == allowed
     assert allowed <= set(schema["properties"])
     for example in all_faults()[name].EXAMPLES:
         assert fits(SCHEMA["properties"]["faults"], [load(example)])
@@ -164,6 +168,18 @@ def test_a_fault_page_says_what_it_takes():
     assert "- delay (required): a duration that may vary, such as 20ms ± 5ms." in text
     assert "distribution: uniform | normal | lognormal | pareto (default: uniform)" in text
     assert "direction: upstream | downstream | both (default: downstream)" in text
+
+
+def test_the_page_of_a_packet_fault_says_where_it_strikes_and_where_it_runs():
+    text = str(explain("loss"))
+    assert "Strikes packets." in text
+    assert "Needs packets: runs on virtual." in text
+    assert "side: client | backend | both (default: client)" in text
+    assert "direction: upstream | downstream | both (default: both)" in text
+    assert "byte" not in re.search(r"When: (.*)", text)[1]
+    assert "side:" not in str(explain("link_down")).partition("```")[0]
+    assert SCHEMA["$defs"]["fault_loss"]["properties"]["side"]["default"] == "client"
+    assert SCHEMA["$defs"]["fault_close"]["properties"]["side"]["default"] == "both"
 
 
 def test_a_word_of_two_kinds_gets_both_meanings():
