@@ -138,7 +138,7 @@ class PoolCore(Decisions):
         self._forget(slot)
         self._totals.failed_connects += 1
         self._error = event.error
-        if slot.since >= self._failed_at:  # attempts that ran side by side count once
+        if slot.since > self._failed_at:  # attempts that ran side by side count once
             self._failures += 1
             self._failed_at = now
             self._retry_at = now + self._pause_s()
@@ -153,7 +153,9 @@ class PoolCore(Decisions):
         if slot is None:
             return
         if event.failure is not None:
-            self._drop(slot, event.failure, now)
+            doubtful = self._no_better_than(slot) if event.failure == "ping_failed" else []
+            for dead in (slot, *doubtful):
+                self._drop(dead, event.failure, now)
             return
         if event.pinged:
             slot.alive_at, slot.suspect = now, False

@@ -71,6 +71,13 @@ class Decisions(Ledger):
         used_recently = now - slot.alive_at <= self.settings.bypass_window_s
         return slot.suspect or (self.settings.pre_ping and not used_recently)
 
+    def _no_better_than(self, slot: Slot) -> list[Slot]:
+        """Choose the idle connections that proved to be alive no later than one found dead.
+
+        Nobody pings them one after the other: a caller would have no time left to connect.
+        """
+        return [idle for idle in self._all(State.IDLE) if idle.alive_at <= slot.alive_at]
+
     def _is_surplus(self) -> bool:
         """Tell whether an idle connection is one more than ``size``."""
         ready = (State.IDLE, State.CHECKING, State.IN_USE)

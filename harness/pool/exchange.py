@@ -16,7 +16,7 @@ import trio
 
 from harness.errors import CallFailed
 from harness.pool.http_connection import TooLargeError
-from harness.pool.retry import CONNECTION_FAILURES
+from harness.pool.retry import SUSPICIOUS
 from harness.pool.translate import kind_of, reason_of
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Exchange:
         self._sending.cancel()
         if exc is not None or not self._may_be_reused():
             self._lease.discard()
-        died = isinstance(exc, CallFailed) and exc.kind in CONNECTION_FAILURES
+        died = isinstance(exc, CallFailed) and exc.kind in SUSPICIOUS
         self._lease.release(suspicious=died)
 
     def _may_be_reused(self) -> bool:

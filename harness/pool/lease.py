@@ -52,8 +52,8 @@ class Lease(Generic[C]):
     def release(self, *, suspicious: bool = False) -> None:
         """Give the connection back; a second release does nothing.
 
-        ``suspicious`` says that the connection was found dead in a way that others may share:
-        those that are idle now must answer a ping before their next use.
+        ``suspicious`` says that the connection was found dead or silent in a way that others may
+        share: those that are idle now must answer a ping before their next use.
         """
         if not self._released:
             self._released = True

@@ -17,6 +17,9 @@ did in between, so they are left to the caller.
 CONNECTION_FAILURES: frozenset[ErrorKind] = frozenset({"reset", "closed"})
 """The ends of a connection that say nothing about the server. A timeout does: it isn't retried."""
 
+SUSPICIOUS: frozenset[ErrorKind] = CONNECTION_FAILURES | {"timeout"}
+"""What makes other connections suspect: a silence may be the server's, or the network's."""
+
 REQUEST_TIMEOUT = 408
 
 

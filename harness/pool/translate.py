@@ -25,6 +25,8 @@ _BY_ERRNO: dict[int, ErrorKind] = {
     errno.ECONNABORTED: "reset",
     errno.EPIPE: "reset",
     errno.ETIMEDOUT: "timeout",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
 }
 
 _BY_TYPE: tuple[tuple[type[BaseException], ErrorKind], ...] = (

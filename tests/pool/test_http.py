@@ -358,6 +358,25 @@ async def test_after_a_reset_the_retry_does_not_trust_other_idle_connections():
         assert server.connections == 3
 
 
+async def test_a_timeout_casts_doubt_on_the_connections_that_are_idle():
+    async def script(peer):
+        await peer.request()
+        await peer.send(OK)
+        if peer.number > 2:
+            await polite(peer)
+        await trio.sleep_forever()
+
+    async with serve(script) as server, make_client(server, ping_timeout_s=0.05) as client:
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(client.request, "GET", "/warm")
+        await until(lambda: client.pool.stats().idle == 2)
+        with pytest.raises(CallFailed):
+            await client.request("GET", "/", timeout_s=0.05)
+        assert (await client.request("GET", "/", timeout_s=3)).status == 200
+        assert server.connections == 3
+
+
 async def test_a_refused_connect_says_so():
     async with serve(polite) as server:
         gone = server

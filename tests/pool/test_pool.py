@@ -170,6 +170,37 @@ async def test_a_ping_that_hangs_is_a_failed_ping(autojump_clock):
         assert trio.current_time() - start == pytest.approx(0.5)
 
 
+async def test_one_failed_ping_is_enough_for_all_that_were_idle_for_longer(autojump_clock):
+    connector = FakeConnector()
+    async with make_pool(connector, size=4, pre_ping=True) as pool:
+        leases = [await pool.lease() for _ in range(3)]
+        for lease in leases:
+            await trio.sleep(1)
+            lease.release()
+        await trio.sleep(1)
+        with await pool.lease() as third:  # the one used last, so it is alive later than the others
+            third.connection.answers_ping = False
+        await trio.sleep(1)
+        await hold(pool, 0)
+    assert [connection.pings for connection in connector.opened] == [0, 0, 2, 0]
+    assert all(connection.closed for connection in connector.opened[:3])
+
+
+async def test_a_failed_ping_says_nothing_of_those_that_were_used_since(autojump_clock):
+    connector = FakeConnector()
+    async with make_pool(connector, size=2, pre_ping=True) as pool:
+        first, second = await pool.lease(), await pool.lease()
+        first.release()
+        await trio.sleep(1)
+        connector.opened[0].answers_ping = False
+        connector.ping_s = 0.1
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hold, pool, 0)
+            await wait_all_tasks_blocked()
+            second.release()
+        assert not connector.opened[1].closed
+
+
 async def test_a_connection_used_a_moment_ago_is_not_pinged(autojump_clock):
     connector = FakeConnector()
     async with make_pool(connector, pre_ping=True, bypass_window_s=0.5) as pool:

@@ -97,6 +97,8 @@ def caused(error, cause):
         (caused(trio.BrokenResourceError(), ssl.SSLEOFError(8, "no")), "closed"),
         (caused(trio.BrokenResourceError(), ssl.SSLError(1, "no")), "tls"),
         (OSError(errno.ETIMEDOUT, "no"), "timeout"),
+        (OSError(errno.EHOSTUNREACH, "no"), "unreachable"),
+        (OSError(errno.ENETUNREACH, "no"), "unreachable"),
         (trio.TooSlowError(), "timeout"),
         (caused(EOFError("end"), h11.RemoteProtocolError("cut")), "closed"),
         (h11.RemoteProtocolError("no"), "protocol"),
