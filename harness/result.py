@@ -35,7 +35,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One run of one scenario: its verdict, what led to it, and how to repeat it."""
+    """One run of one scenario: its verdict, what led to it, and how to repeat it.
+
+    ``repeat`` is the command that repeats it where ``harness run`` alone can't.
+    """
 
     scenario: Scenario
     client: str
@@ -47,6 +50,7 @@ class RunResult:
     round: int = 1
     setup_error: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    repeat: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -106,6 +110,11 @@ class RunResult:
 
     def command(self) -> str:
         """The exact command that repeats it."""
+        if self.repeat:
+            return self.repeat
         client = "" if self.client == "reference" else f" --client {self.client}"
-        name = self.scenario.file or self.scenario.id
-        return f"harness run {name}{client} --seed {self.seed}"
+        fabric = "" if self.fabric == self.scenario.home else f" --on {self.fabric}"
+        name = self.scenario.file or self.scenario.base_id
+        value = self.scenario.value.rpartition("=")[2]
+        chosen = f" --value {value}" if value else ""
+        return f"harness run {name}{client}{fabric} --seed {self.seed}{chosen}"

@@ -6,12 +6,14 @@ from functools import cache
 from typing import Any
 
 from harness import registry
+from harness.clients._asyncio import AsyncioClient, check_fabric, hosted, runs_on
 from harness.clients._base import Abandoned, Call, Client, NamedClient, Reply, Settings
 from harness.clients._load import load_client
 from harness.clients._outcome import Outcome, outcome_of
 
 __all__ = [
     "Abandoned",
+    "AsyncioClient",
     "Call",
     "Client",
     "NamedClient",
@@ -19,8 +21,11 @@ __all__ = [
     "Reply",
     "Settings",
     "all_clients",
+    "check_fabric",
+    "hosted",
     "load_client",
     "outcome_of",
+    "runs_on",
 ]
 
 

@@ -101,7 +101,10 @@ class Reply:
 
 
 class Client(Protocol):
-    """A client under test."""
+    """A client under test.
+
+    Its coroutines are trio's, unless it says ``RUNS_ON = "asyncio"``; then it runs in virtual time.
+    """
 
     async def open(self, settings: Settings) -> None:
         """Get ready for calls."""

@@ -13,11 +13,14 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import InputError, Problem
+from harness.fabric.virtual.shim import install_shim
 from harness.registry import did_you_mean
 
 METHODS = {"open": 1, "call": 1, "close": 0}
 """What a client must have, and how many arguments each takes besides ``self``."""
 SHAPE = "a client has async open(settings), async call(call) and async close()"
+LIBRARIES = ("trio", "asyncio")
+"""What ``RUNS_ON`` may say: whose coroutines the three methods are; trio's if it says nothing."""
 
 
 def load_client(choice: str) -> type[Any]:
@@ -64,6 +67,7 @@ def _import(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise InputError(Problem("this is no Python file", hint="name one", file=str(path)))
     module = importlib.util.module_from_spec(spec)
+    install_shim()  # its library may take the clock by name, and be run in virtual time later
     sys.modules[name] = module
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))  # so that it may import what lies beside it
@@ -98,6 +102,9 @@ def _flaws(client: type[Any], file: str) -> Iterator[Problem]:
         elif not _takes(getattr(client, method), count):
             wanted = "no argument" if count == 0 else f"{count} argument"
             yield Problem(f"{name}.{method} must take {wanted}", hint=SHAPE, file=file)
+    if getattr(client, "RUNS_ON", "trio") not in LIBRARIES:
+        hint = f"RUNS_ON is {' or '.join(map(repr, LIBRARIES))}"
+        yield Problem(f"{name} can't run on {client.RUNS_ON!r}", hint=hint, file=file)
     try:
         inspect.signature(client).bind()
     except (TypeError, ValueError):

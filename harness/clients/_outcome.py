@@ -18,9 +18,36 @@ NEVER_SENT: frozenset[ErrorKind] = frozenset({"refused", "pool_timeout"})
 MESSAGE_LIMIT = 300
 CHAIN_LIMIT = 50
 _SAYS_CLOSED = re.compile(
-    r"disconnected|(?:peer|server|connection) closed|closed (?:the )?connection", re.IGNORECASE
+    r"disconnected|(?:peer|server|connection) (?:was |is )?closed|closed (?:the )?connection|"
+    r"connection lost|closing transport|not enough data",
+    re.IGNORECASE,
 )
-"""How HTTP libraries word an early end of file, which they raise as a breach of the protocol."""
+"""How libraries word an early end of file, which they raise as a breach of the protocol."""
+_SAYS_POOL_CLOSED = re.compile(
+    r"(?:session|connector|pool|client) (?:is |has been )?clos(?:ed|ing)", re.IGNORECASE
+)
+"""How libraries word a call that comes after their ``close()``."""
+_BY_NAME: dict[str, ErrorKind] = {
+    "PoolTimeout": "pool_timeout",
+    "EmptyPoolError": "pool_timeout",
+    "MaxConnectionsError": "pool_timeout",
+    "CancelledError": "cancelled",
+    "EndedCancelled": "cancelled",
+    "TimeoutError": "timeout",
+    "TimeoutException": "timeout",
+    "ClosedResourceError": "pool_closed",
+    "ConnectionDoesNotExistError": "closed",
+    "EndOfStream": "closed",
+    "ServerDisconnectedError": "closed",
+    "BadHttpMessage": "protocol",
+    "ClientResponseError": "protocol",
+    "HTTPStatusError": "protocol",
+    "ProtocolError": "protocol",
+}
+"""Classes of libraries that aren't imported here: httpx, httpcore, urllib3, redis, asyncio, anyio,
+asyncpg, aiohttp. The nearest base that stands here counts."""
+_SAYS_ERRNO = re.compile(r"\[Errno (\d+)\]")
+"""asyncio puts several failed attempts to connect into the text of one OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +72,39 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome("unknown", "cancelled", "the caller was cancelled")
     if isinstance(error, PoolError):
         return Outcome("unknown" if error.sent else "failed", error.kind, message)
-    kinds = [kind_of(link) for link in _told(error)]
-    kind: ErrorKind = next((known for known in kinds if known != "other"), "other")
-    if kind in {"protocol", "other"} and _SAYS_CLOSED.search(message):
-        kind = "closed"
+    kind = _kind_told(error)
+    if kind in {"protocol", "other"}:
+        kind = _kind_worded(message, kind)
     return Outcome("failed" if kind in NEVER_SENT else "unknown", kind, message)
+
+
+def _kind_told(error: BaseException) -> ErrorKind:
+    """What the class says that a caller sees; else what the system said below; else any class."""
+    seen = _kind_named(error)
+    if seen not in {"protocol", "other"}:
+        return seen
+    links = list(_told(error))
+    kinds = [*map(kind_of, links), *map(_kind_named, links)]
+    return next((known for known in kinds if known != "other"), "other")
+
+
+def _kind_named(link: BaseException) -> ErrorKind:
+    if isinstance(link, OSError) and link.errno is not None:
+        return "other"  # then that says more
+    for base in type(link).__mro__:
+        if base.__name__ in _BY_NAME:
+            return _BY_NAME[base.__name__]
+    if isinstance(link, ConnectionError):
+        return "closed"  # raised by asyncio for a transport that is closing, not by a system call
+    if isinstance(link, OSError) and (said := _SAYS_ERRNO.search(str(link))):
+        return kind_of(OSError(int(said[1]), ""))
+    return "other"
+
+
+def _kind_worded(message: str, kind: ErrorKind) -> ErrorKind:
+    if _SAYS_CLOSED.search(message):
+        return "closed"
+    return "pool_closed" if _SAYS_POOL_CLOSED.search(message) else kind
 
 
 def _told(error: BaseException) -> Iterator[BaseException]:

@@ -7,7 +7,7 @@ from typing import Self
 
 import trio
 
-from harness.clients import Call, Reply, outcome_of
+from harness.clients import Call, Client, Reply, outcome_of
 from harness.fabric import Fabric
 from harness.faults import Cancellation
 from harness.history import (
@@ -107,7 +107,7 @@ class Caller:
             await trio.sleep_forever()  # the run is being ended
         limit_s = PATIENCE_S if call.timeout_s is None else call.timeout_s + GRACE_S
         guard = trio.CancelScope(deadline=began + limit_s)
-        canceller = _Canceller(cancellation, self._fabric)
+        canceller = _Canceller(cancellation, self._fabric, self._host.client)
         try:
             with guard, canceller:
                 return _as_reply(await self._host.client.call(call))
@@ -192,7 +192,8 @@ class _Canceller:
     ``asked_at`` tells when it did, ``struck`` whether the block ended by it.
     """
 
-    def __init__(self, cancellation: Cancellation | None, fabric: Fabric) -> None:
+    def __init__(self, cancellation: Cancellation | None, fabric: Fabric, client: Client) -> None:
+        self._after_step = getattr(client, "after_step", None)
         self.asked_at: float | None = None
         self._cancellation = cancellation
         self._fabric = fabric
@@ -214,6 +215,8 @@ class _Canceller:
         if words is not None and words.after_s is not None:
             when = trio.current_time() + words.after_s
             self._undo = self._fabric.call_at(when, self.cancel).cancel
+        elif words is not None and words.step is not None and self._after_step is not None:
+            self._undo = self._after_step(words.step, self.cancel)
         elif words is not None and words.step is not None:
             counter = _StepCounter(trio.lowlevel.current_task(), words.step, self.cancel)
             trio.lowlevel.add_instrument(counter)

@@ -9,23 +9,35 @@ from harness.errors import InputError, Problem
 from harness.history import History
 from harness.result import RunResult
 from harness.runner.run import judge
-from harness.scenario import read_text
+from harness.scenario import at_value, read_text
 
 HISTORY = "history.jsonl"
 SCENARIO = "scenario.yaml"
 RUN = "run.json"
 
 
-def keep(result: RunResult, folder: Path) -> Path:
-    """The folder this run was kept in: ``folder/<id>/<client>-<seed>``, and its round if repeated.
+def keep(result: RunResult, folder: Path, part: str = "") -> Path:
+    """The folder this run was kept in: ``folder/<id>/<client>-<seed>``, and what else it is.
+
+    That is the value of its sweep, its round, or the ``part`` of a campaign that it belongs to.
 
     Raises InputError if it can't be written.
     """
     client = "".join(c if c.isalnum() or c in "-_." else "_" for c in result.client)
     again = f"-{result.round}" if result.round > 1 else ""
-    place = folder / result.scenario.id / f"{client}-{result.seed}{again}"
+    value = f"-{result.scenario.value}" if result.scenario.value else ""
+    own = f"-{part.replace('/', '-').replace(':', '-')}" if part else ""
+    identity = result.scenario.base_id.partition("[")[0]
+    place = folder / identity / f"{client}-{result.seed}{value}{own}{again}"
+    write(result, place)
+    return place
+
+
+def write(result: RunResult, place: Path) -> None:
+    """Keep the run in this very folder. Raises InputError if it can't be written."""
     about = {
-        "id": result.scenario.id,
+        "id": result.scenario.base_id,
+        "value": result.scenario.value,
         "client": result.client,
         "seed": result.seed,
         "fabric": result.fabric,
@@ -44,7 +56,6 @@ def keep(result: RunResult, folder: Path) -> Path:
         hint = "name a folder that can be written, with --keep"
         problem = Problem(f"can't keep the run: {error.strerror}", hint=hint, file=str(place))
         raise InputError(problem) from error
-    return place
 
 
 def load(folder: Path) -> list[RunResult]:
@@ -53,13 +64,16 @@ def load(folder: Path) -> list[RunResult]:
     if not places:
         hint = "name the folder that was given to `harness run --keep`"
         raise InputError(Problem(f"no kept run is here (no {RUN})", hint=hint, file=str(folder)))
-    return [_load(place) for place in places]
+    return [load_run(place) for place in places]
 
 
-def _load(place: Path) -> RunResult:
+def load_run(place: Path) -> RunResult:
+    """The run kept in this very folder, judged again. Raises InputError if it can't be read."""
     about = _about(place / RUN)
     source = _text(place / SCENARIO)
     scenario = read_text(source, file=str(place / SCENARIO), id=str(about.get("id", "")) or None)
+    if value := str(about.get("value", "")):
+        scenario = at_value(scenario, value)
     history = History.from_jsonl(_text(place / HISTORY), str(place / HISTORY))
     setup_error = str(about.get("setup_error", ""))
     return RunResult(

@@ -18,10 +18,11 @@ import trio
 
 import harness
 from harness.checks import Check, Finding, Verdict, all_checks
-from harness.clients import load_client
+from harness.clients import check_fabric, load_client, runs_on
 from harness.errors import SetupError
 from harness.history import History
 from harness.result import Progress, RunResult
+from harness.runner.fabrics import make_fabric
 from harness.runner.stage import Stage
 from harness.scenario import Scenario
 
@@ -33,17 +34,21 @@ def run_scenario(
     scenario: Scenario,
     client: str = "reference",
     *,
+    fabric: str | None = None,
     seed: int | None = None,
     ordinal: int = 1,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> RunResult:
     """Run a scenario and judge it.
 
-    ``seed`` overrides the scenario's own. What a client prints goes to stderr, so that it can't
-    spoil what the harness prints. Raises InputError if there is no such client, Interrupted on
-    SIGINT or SIGTERM; a port that can't be had is told in ``setup_error``.
+    ``fabric`` is what it runs on (None: where it and the client belong); ``seed`` overrides the
+    scenario's own. What a client prints goes to stderr, so that it can't spoil what the harness
+    prints. Raises InputError if there is no such client, Interrupted on SIGINT or SIGTERM; a port
+    that can't be had is told in ``setup_error``.
     """
     chosen = load_client(client)
+    fabric = fabric or home_of(scenario, chosen)
+    check_fabric(chosen, virtual=fabric == "virtual")
     seed = scenario.seed if seed is None else seed
     began = time.perf_counter()
     played = _play(
@@ -52,6 +57,7 @@ def run_scenario(
             seed,
             chosen(),
             client,
+            make_fabric(fabric, scenario, seed),
             lambda progress: on_progress(replace(progress, round=ordinal)),
         )
     )
@@ -61,7 +67,7 @@ def run_scenario(
         scenario=scenario,
         client=client,
         seed=seed,
-        fabric="loopback",
+        fabric=fabric,
         history=played.history,
         findings=() if played.setup_error else judge(scenario.checks, played.history),
         took_s=time.perf_counter() - began,
@@ -69,6 +75,15 @@ def run_scenario(
         setup_error=played.setup_error,
         environment=environment(),
     )
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Runs in threads of one process take turns: output and descriptors are the process's."""
+
+
+def home_of(scenario: Scenario, client: object) -> str:
+    """The fabric on which a scenario runs with a client, or its class, if nobody says otherwise."""
+    return "virtual" if runs_on(client) == "asyncio" else scenario.home
 
 
 class _Played(NamedTuple):
@@ -81,11 +96,11 @@ class _Played(NamedTuple):
 
 def _play(make_stage: Callable[[], Stage]) -> _Played:
     """Play on a stage that nobody else holds, so that all of it can be thrown away."""
-    with redirect_stdout(sys.stderr):
+    with _ONE_AT_A_TIME, redirect_stdout(sys.stderr):
         stage = make_stage()
         try:
             with _signals_restored():
-                trio.run(stage.play, restrict_keyboard_interrupt_to_checkpoints=True)
+                stage.play()
         except SetupError as error:
             return _Played(stage.history, setup_error=str(error))
         except trio.TrioInternalError:

@@ -7,17 +7,14 @@ the client's leak.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import trio
 
-from harness.clients import Client, Settings
+from harness.clients import Client, Settings, hosted
 from harness.errors import HarnessError
-from harness.fabric import Fabric, LoopbackFabric, open_tasks
-from harness.fabric.witness import watch_clients
+from harness.fabric import Fabric, open_tasks
 from harness.history import (
     CallCancelled,
     ClientFailed,
@@ -35,6 +32,7 @@ from harness.proxy import Address, Authority, Proxy, ProxySettings, open_proxy
 from harness.result import Progress
 from harness.runner.calls import Caller
 from harness.runner.host import ClientHost
+from harness.runner.oversight import Interrupted, Oversight
 from harness.runner.watchdog import LoopBlocked, Watchdog
 from harness.runner.workload import Workload
 from harness.scenario import Scenario
@@ -42,19 +40,8 @@ from harness.scenario import Scenario
 SETTLE_LIMIT_S = 1.0
 """How long connections may take to be gone after the client was closed."""
 SETTLE_POLL_S = 0.01
-RUN_LIMIT_S = 600.0
-"""No run takes longer; one that does is cancelled and said to hang."""
 PROGRESS_S = 0.1
 STACK_CORRUPTED = "stack corrupted"
-DESCRIPTORS = Path("/proc/self/fd")
-
-
-class Interrupted(KeyboardInterrupt):
-    """The run was ended by a signal; everything it had opened is closed."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
-        self.number = number
 
 
 class Stage:
@@ -66,6 +53,7 @@ class Stage:
         seed: int,
         client: Client,
         client_name: str,
+        fabric: Fabric,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.history = History()
@@ -74,26 +62,29 @@ class Stage:
         self._client = client
         self._client_name = client_name
         self._on_progress = on_progress
-        self._fabric: Fabric = LoopbackFabric()
+        self._fabric = fabric
         self._phase = ""
         self._ports: set[int] = set()
         self._lost = 0
-        self._interrupted = 0
         self._host: ClientHost | None = None
+        self._proxy: Proxy | None = None
+        self._caller: Caller | None = None
+        self._zero = 0.0
+        self._oversight = Oversight(self._on_turn, PROGRESS_S)
         self._watchdog = Watchdog()
         self._watchdog.guard(ClientHost.do, Caller.ask)
 
-    async def play(self) -> None:
+    def play(self) -> None:
         """Run the scenario; its history is then complete. Raises SetupError, Interrupted."""
+        self._fabric.run(self._play_watched, self._oversight)
+
+    async def _play_watched(self) -> None:
+        oversight = self._oversight
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._watch_signals, nursery.cancel_scope)
+            await nursery.start(oversight.watch_signals, nursery.cancel_scope)
             failure: Exception | None = None
             try:
-                with trio.move_on_after(RUN_LIMIT_S) as limit:
-                    async with self._watchdog.watching():
-                        await self._play()
-                if limit.cancelled_caught:
-                    self.history.add(RunEnded(at_s=RUN_LIMIT_S, hung="the run"))
+                await self._play_within_limit()
             except BaseExceptionGroup as group:
                 failure = self._explain(group)
             except LoopBlocked as blocked:
@@ -101,10 +92,26 @@ class Stage:
             except Exception as error:  # noqa: BLE001 - raised again outside the nursery
                 failure = error
             nursery.cancel_scope.cancel()
-        if self._interrupted:
-            raise Interrupted(self._interrupted)
+        if oversight.interrupted:
+            raise Interrupted(oversight.interrupted)
         if failure is not None:
             raise failure
+
+    async def _play_within_limit(self) -> None:
+        oversight = self._oversight
+        real_time = self._fabric.capabilities.real_time
+        if real_time:
+            oversight.bound()
+        with oversight.limit:
+            async with self._watchdog.watching(winds_itself=real_time):
+                await self._play()
+        if oversight.limit.cancelled_caught:
+            self.history.add(RunEnded(at_s=self._at_s(), hung=oversight.hung or "the run"))
+
+    def _on_turn(self) -> None:
+        """The loop of a fabric in virtual time lives; told now and then."""
+        self._watchdog.wind()
+        self._report_progress()
 
     def _tell_left_open(self) -> None:
         message = "a nursery or cancel scope entered in open() is not left by close()"
@@ -144,15 +151,6 @@ class Stage:
         self.history.add(RunEnded(at_s=last_s, hung="the client's tasks"))
         return True
 
-    async def _watch_signals(
-        self, scope: trio.CancelScope, task_status: trio.TaskStatus[None]
-    ) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as numbers:
-            task_status.started()
-            async for number in numbers:
-                self._interrupted = number
-                scope.cancel()
-
     async def _play(self) -> None:
         scenario, origin = self._scenario, self._scenario.origin
         self._zero = zero = trio.current_time()
@@ -160,7 +158,9 @@ class Stage:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._fabric.running())
             tls = scenario.proxy.tls != "off" or origin.tls
-            authority = Authority() if tls else None
+            authority = (
+                Authority(repeatable=not self._fabric.capabilities.real_time) if tls else None
+            )
             servers = await stack.enter_async_context(
                 open_origin(
                     origin.backends,
@@ -181,8 +181,10 @@ class Stage:
                 )
             )
             proxy.arm(list(scenario.faults))
-            with watch_clients(self._on_dialed, self._on_closed, self._on_lost):
-                await self._play_client(proxy, authority)
+            with self._fabric.watch_clients(self._on_dialed, self._on_closed, self._on_lost):
+                network = getattr(self._fabric, "network", None)
+                async with hosted(self._client, network) as client:
+                    await self._play_client(client, proxy, authority)
         self._tell(RunEnded(at_s=trio.current_time() - zero))
 
     def _proxy_settings(
@@ -198,7 +200,7 @@ class Stage:
             seed=self._seed,
         )
 
-    async def _play_client(self, proxy: Proxy, authority: Authority | None) -> None:
+    async def _play_client(self, client: Client, proxy: Proxy, authority: Authority | None) -> None:
         scenario = self._scenario
         settings = Settings(
             host=proxy.port.host,
@@ -210,8 +212,8 @@ class Stage:
             seed=self._seed,
             report_leak=self._on_leak_reported,
         )
-        descriptors = _count_descriptors()
-        host = self._host = ClientHost(self._client, settings, self._tell, self._watchdog)
+        descriptors = self._fabric.open_descriptors()
+        host = self._host = ClientHost(client, settings, self._tell, self._watchdog)
         self._caller = Caller(host, self._fabric, scenario.origin.serve, self._tell, self._zero)
         workload = Workload(
             scenario,
@@ -226,7 +228,8 @@ class Stage:
         try:
             async with open_tasks() as tasks:
                 tasks.start_soon(host.run, self._zero)
-                tasks.start_soon(self._report_progress)
+                if self._fabric.capabilities.real_time:
+                    tasks.start_soon(self._report_forever)
                 await host.opened.wait()
                 if not host.failed:
                     await workload.run()
@@ -246,7 +249,7 @@ class Stage:
         await self._settle(proxy, descriptors_before)
         if self._lost:
             self._tell_leak("sockets", self._lost, "closed by nobody but the garbage collector")
-        descriptors = _count_descriptors() - descriptors_before
+        descriptors = self._fabric.open_descriptors() - descriptors_before
         if self._ports:
             self._tell_leak("sockets", len(self._ports), "client sockets that are still open")
         elif descriptors > 0 and not proxy.open_connections:
@@ -256,7 +259,7 @@ class Stage:
         """Give connections and descriptors a while to be gone."""
         give_up = trio.current_time() + SETTLE_LIMIT_S
         while trio.current_time() < give_up:
-            descriptors = _count_descriptors() - descriptors_before
+            descriptors = self._fabric.open_descriptors() - descriptors_before
             if not self._ports and not proxy.open_connections and descriptors <= 0:
                 return
             await trio.sleep(SETTLE_POLL_S)
@@ -267,7 +270,7 @@ class Stage:
     # --- what is told -----------------------------------------------------------------------
 
     def _tell(self, event: Event) -> None:
-        if isinstance(event, CallCancelled):
+        if isinstance(event, CallCancelled) and self._proxy is not None:
             self._proxy.injector.note_cancelled(event.nonce, trio.current_time())
         self.history.add(event)
 
@@ -295,7 +298,7 @@ class Stage:
         )
         if outcome == "ok":
             self._ports.add(port)
-        elif outcome == "refused":
+        elif outcome == "refused" and self._proxy is not None:
             self._proxy.injector.note_refused(now)
 
     def _on_closed(self, port: int) -> None:
@@ -312,20 +315,25 @@ class Stage:
     def _on_phase(self, phase: str) -> None:
         self._phase = phase
 
-    async def _report_progress(self) -> None:
+    async def _report_forever(self) -> None:
         while True:
-            charges = self._proxy.injector.charges
-            fired = sum(c.fired + (c.armed.fired if c.armed else 0) for c in charges)
-            self._on_progress(
-                Progress(
-                    scenario=self._scenario.id,
-                    phase=self._phase,
-                    calls=self._caller.made,
-                    failed=self._caller.failed,
-                    fired=fired,
-                )
-            )
+            self._report_progress()
             await trio.sleep(PROGRESS_S)
+
+    def _report_progress(self) -> None:
+        if self._caller is None or self._proxy is None:
+            return  # the stage is still being set up
+        charges = self._proxy.injector.charges
+        fired = sum(c.fired + (c.armed.fired if c.armed else 0) for c in charges)
+        self._on_progress(
+            Progress(
+                scenario=self._scenario.id,
+                phase=self._phase,
+                calls=self._caller.made,
+                failed=self._caller.failed,
+                fired=fired,
+            )
+        )
 
     def _at_s(self) -> float:
         return trio.current_time() - self._zero
@@ -336,8 +344,3 @@ def _leaf(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _count_descriptors() -> int:
-    """Open descriptors of this process; 0 where the system doesn't list them."""
-    return sum(1 for _ in DESCRIPTORS.iterdir()) if DESCRIPTORS.is_dir() else 0

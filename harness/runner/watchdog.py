@@ -33,30 +33,44 @@ class Watchdog:
         self.barked = False
         self._limit_s = limit_s
         self._gates: set[CodeType] = set()
+        self._armed = False
 
     def guard(self, *functions: object) -> None:
         """Whatever runs below one of these coroutine functions is the client's code."""
         self._gates |= {function.__code__ for function in functions}  # type: ignore[attr-defined]
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Raise LoopBlocked in client code that blocks the event loop while the block runs."""
+    async def watching(self, *, winds_itself: bool = True) -> AsyncIterator[None]:
+        """Raise LoopBlocked in client code that blocks the event loop while the block runs.
+
+        Where time isn't real a sleeping task knows nothing of it: then somebody else must
+        ``wind`` it.
+        """
         on_main = threading.current_thread() is threading.main_thread()
         if not on_main or not hasattr(signal, "setitimer"):
             yield
             return
         before = signal.signal(signal.SIGALRM, self._bark)
+        self._armed = True
         try:
             async with open_tasks() as tasks:
-                tasks.start_soon(self._beat)
+                self.wind()
+                if winds_itself:
+                    tasks.start_soon(self._beat)
                 yield
         finally:
+            self._armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
+    def wind(self) -> None:
+        """The event loop lives: begin to count anew."""
+        if self._armed:
+            signal.setitimer(signal.ITIMER_REAL, self._limit_s, self._limit_s)
+
     async def _beat(self) -> None:
         while True:
-            signal.setitimer(signal.ITIMER_REAL, self._limit_s, self._limit_s)
+            self.wind()
             await trio.sleep(min(HEARTBEAT_S, self._limit_s / 3))
 
     def _bark(self, _: int, frame: FrameType | None) -> None:

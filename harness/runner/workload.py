@@ -55,7 +55,7 @@ class Workload:
 
     async def run(self) -> None:
         """All phases, healing, recovery."""
-        for plan in plan_workload(self._scenario.workload, self._seed):
+        for plan in plan_workload(self._scenario.workload, self._seed, self._scenario.perturb):
             await self._run_phase(plan)
         self._proxy.enter_phase(RECOVERY_PHASE)
         self._proxy.heal_all()
@@ -93,6 +93,8 @@ class Workload:
             if call.every_s is not None:
                 await self._sleep_until(begins)
                 begins = max(begins, trio.current_time()) + call.every_s
+            if call.think_s:
+                await self._sleep_until(trio.current_time() + call.think_s)
             await self._caller.make(call, number, plan.phase.phase, self._cancellation(call))
 
     async def _call_at_rate(self, plan: PhasePlan, nursery: trio.Nursery) -> None:
@@ -100,9 +102,12 @@ class Workload:
         start = trio.current_time()
         for number, call in enumerate(plan, start=1):
             await self._sleep_until(start + (call.start_s or 0.0))
-            nursery.start_soon(
-                self._caller.make, call, number, plan.phase.phase, self._cancellation(call)
-            )
+            nursery.start_soon(self._call_once, call, number, plan.phase.phase)
+
+    async def _call_once(self, call: PlannedCall, number: int, phase: str) -> None:
+        if call.think_s:
+            await self._sleep_until(trio.current_time() + call.think_s)
+        await self._caller.make(call, number, phase, self._cancellation(call))
 
     async def _close_after(self, delay_s: float) -> None:
         await self._sleep_until(trio.current_time() + delay_s)

@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import ssl
 
@@ -48,6 +49,7 @@ class Good:
     ("text", "name", "says"),
     [
         ("class A:\n    async def open(self, s): ...\n", "A", "A has no method 'call'"),
+        (GOOD + "    RUNS_ON = 'curio'\n", "Good", "Good can't run on 'curio'; RUNS_ON is 'trio'"),
         (GOOD.replace("async def call", "def call"), "Good", "Good.call is not a coroutine"),
         (GOOD.replace("close(self)", "close(self, x)"), "Good", "Good.close must take no arg"),
         (GOOD + "    def __init__(self, x): ...\n", "Good", r"Good\(\) can't be made without"),
@@ -80,6 +82,11 @@ def test_a_choice_that_names_no_client_is_an_error(choice, says):
         load_client(choice)
 
 
+def named(name, base=Exception):
+    """A class of a library that isn't installed here."""
+    return type(name, (base,), {})
+
+
 @pytest.mark.parametrize(
     ("error", "certainty", "kind"),
     [
@@ -95,6 +102,24 @@ def test_a_choice_that_names_no_client_is_an_error(choice, says):
         (ValueError("x"), "unknown", "other"),
         (h11.RemoteProtocolError("Server disconnected"), "unknown", "closed"),
         (h11.RemoteProtocolError("illegal status line"), "unknown", "protocol"),
+        (asyncio.CancelledError(), "unknown", "cancelled"),
+        (RuntimeError("Session is closed"), "unknown", "pool_closed"),
+        (
+            RuntimeError("Cannot send a request, as the client has been closed."),
+            "unknown",
+            "pool_closed",
+        ),
+        (
+            named("ClientPayloadError")("<message='Not enough data to satisfy'>"),
+            "unknown",
+            "closed",
+        ),
+        (TimeoutError(), "unknown", "timeout"),
+        (ConnectionResetError("Cannot write to closing transport"), "unknown", "closed"),
+        (asyncio.IncompleteReadError(b"", 5), "unknown", "closed"),
+        (OSError("Multiple exceptions: [Errno 111] no, [Errno 111] no"), "failed", "refused"),
+        (named("PoolTimeout")("x"), "failed", "pool_timeout"),
+        (named("ReadTimeout", named("TimeoutException"))("x"), "unknown", "timeout"),
     ],
 )
 def test_an_exception_stands_for_an_outcome(error, certainty, kind):
@@ -107,6 +132,12 @@ def test_the_cause_is_found_behind_what_wraps_it():
     wrapped = trio.BrokenResourceError("broken")
     wrapped.__cause__ = ConnectionResetError(errno.ECONNRESET, "x")
     assert outcome_of(wrapped).kind == "reset"
+
+
+def test_what_a_library_calls_a_timeout_is_one_whatever_was_going_on():
+    error = named("ConnectTimeout", named("TimeoutException"))("x")
+    error.__context__ = ssl.SSLWantReadError(2, "the handshake wants more")
+    assert outcome_of(error).kind == "timeout"
 
 
 def test_the_cause_is_found_where_it_is_an_argument_but_not_where_it_is_hidden():
