@@ -5,12 +5,14 @@
 clock or asks a terminal: a ``Look`` says how wide and how colourful the text may be.
 """
 
-from harness.report.drawing import Look, printable
+from harness.report.drawing import Look, lasting, many, printable
 from harness.report.events import happened
+from harness.report.failures import failure
 from harness.report.json import to_json
 from harness.report.live import Board
 from harness.report.outcomes import Outcome, Tally, counts, exit_code, outcomes, tally
 from harness.report.plain import plain_line
+from harness.report.strip import Mark, boundary, ranges, strip
 from harness.report.table import Columns
 from harness.report.terminal import ending, render, summary
 
@@ -18,16 +20,23 @@ __all__ = [
     "Board",
     "Columns",
     "Look",
+    "Mark",
     "Outcome",
     "Tally",
+    "boundary",
     "counts",
     "ending",
     "exit_code",
+    "failure",
     "happened",
+    "lasting",
+    "many",
     "outcomes",
     "plain_line",
     "printable",
+    "ranges",
     "render",
+    "strip",
     "summary",
     "tally",
     "to_json",

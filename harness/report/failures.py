@@ -11,16 +11,21 @@ from rich.text import Text
 
 from harness.checks import Finding, Verdict
 from harness.history import History
-from harness.report.drawing import STYLES, many, printable, verdict_text
+from harness.report.drawing import STYLES, Look, many, printable, verdict_text
 from harness.report.events import happened
 from harness.report.outcomes import Outcome, counts
+from harness.report.strip import boundary, strip
 from harness.result import RunResult
 
 
-def failure(outcome: Outcome, *, strict: bool = False) -> Iterator[RenderableType]:
+def failure(outcome: Outcome, look: Look, *, strict: bool = False) -> Iterator[RenderableType]:
     """The worst run of an outcome that did not pass, and how many others did no better."""
     run = outcome.bad[0]
     yield _headline(outcome, run, strict)
+    if len(outcome.by_value) > 1:
+        yield Text()
+        yield from map(_indented, boundary(outcome.marks, outcome.swept, "value"))
+        yield from strip(outcome.marks, look, indent=2)
     if run.setup_error:
         yield _indented(_labelled([("set-up", run.setup_error)]))
     failed = [finding for finding in run.failures if finding.verdict is Verdict.FAIL]
@@ -34,8 +39,11 @@ def failure(outcome: Outcome, *, strict: bool = False) -> Iterator[RenderableTyp
 
 def _headline(outcome: Outcome, run: RunResult, strict: bool) -> Text:
     told = [f"client {run.client}", f"seed {run.seed}"]
-    if len(outcome.runs) > 1:
-        told.append(f"round {run.round} of {len(outcome.runs)}")
+    if run.scenario.value:
+        told.append(run.scenario.value.replace("=", " "))
+    rounds = len(outcome.runs) // len(outcome.by_value)
+    if rounds > 1:
+        told.append(f"round {run.round} of {rounds}")
     if not counts(outcome.level, strict=strict):
         told.append(f"level {outcome.level}: does not count")
     text = verdict_text(run.verdict)

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from harness import __version__
-from harness.checks import Finding, worst
+from harness.checks import Finding, Verdict, worst
 from harness.history import History
-from harness.report.outcomes import counts, tally
+from harness.report.outcomes import Outcome, counts, outcomes, tally
+from harness.report.strip import ranges
 from harness.result import RunResult
 
 VERSION = 1
@@ -19,7 +20,7 @@ VERSION = 1
 def to_json(
     results: Sequence[RunResult], *, took_s: float | None = None, strict: bool = False
 ) -> dict[str, Any]:
-    """Everything that is known of these results, evidence included, sorted by id and round.
+    """Everything that is known of these results, evidence included, sorted by id, value, round.
 
     ::
 
@@ -27,6 +28,7 @@ def to_json(
         harness     the version of the harness
         results     a list, each with
           id, verdict, level, counts       counts: whether its level can fail the run
+          scenario, value                  id without the value of a sweep, and that value
           client, fabric, seed, round
           calls, errors, connections_opened, fired
           recovery_s                       null if not measured, or never recovered
@@ -36,14 +38,18 @@ def to_json(
           findings    a list, each with check, verdict, requirement, expected, actual and
             evidence  a list of events, each with id, at_s, witness, type and its own fields
           command                          repeats exactly this run
+        sweeps      a list, one for each scenario that swept a condition, each with
+          scenario, client, condition, values, verdict
+          fails, unknown                   lists of ranges, such as "1.9985s..2.0005s"
         totals      passed, failed, unknown, not_set_up, excused_failed, excused_unknown,
                     verdict (the worst that counts), took_s, exit_code
     """
-    ordered = sorted(results, key=lambda run: (run.scenario.id, run.client, run.round))
+    ordered = [run for outcome in outcomes(results) for run in outcome.runs]
     return {
         "version": VERSION,
         "harness": __version__,
         "results": [_result(run, strict) for run in ordered],
+        "sweeps": [_sweep(outcome) for outcome in outcomes(results) if outcome.swept],
         "totals": _totals(results, took_s, strict),
     }
 
@@ -59,9 +65,23 @@ def _totals(results: Sequence[RunResult], took_s: float | None, strict: bool) ->
     }
 
 
+def _sweep(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "scenario": outcome.id,
+        "client": outcome.runs[0].client,
+        "condition": outcome.swept,
+        "values": len(outcome.marks),
+        "verdict": outcome.verdict.value,
+        "fails": ranges(outcome.marks, Verdict.FAIL),
+        "unknown": ranges(outcome.marks, Verdict.UNKNOWN),
+    }
+
+
 def _result(run: RunResult, strict: bool) -> dict[str, Any]:
     return {
         "id": run.scenario.id,
+        "scenario": run.scenario.base_id,
+        "value": run.scenario.value,
         "verdict": run.verdict.value,
         "level": run.scenario.level,
         "counts": counts(run.scenario.level, strict=strict),

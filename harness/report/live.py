@@ -7,7 +7,7 @@ under test. The board is redrawn when news comes in, but no more often than ``RE
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from harness.checks import Verdict
 from harness.report.drawing import STYLES, many, padded, printable
-from harness.report.outcomes import Outcome
+from harness.report.outcomes import outcomes
 from harness.report.table import Columns
 from harness.result import Progress, RunResult
 
@@ -29,7 +29,8 @@ LINES_LIMIT = 16
 class Board:
     """Live progress as a context manager; feed it ``progress`` and ``finished``.
 
-    ``now`` tells the time by which redrawing is limited; with ``catch_stderr`` what others write
+    ``values`` tells how many values each swept scenario has, by its id. ``now`` tells the time by
+    which redrawing is limited; with ``catch_stderr`` what others write
     to standard error scrolls by above the board. One call at a time: its owner holds a lock.
     """
 
@@ -40,12 +41,14 @@ class Board:
         *,
         total: int,
         rounds: int,
+        values: Mapping[str, int] | None = None,
         now: Callable[[], float],
         catch_stderr: bool = False,
     ) -> None:
         self._columns = columns
         self._total = total
         self._rounds = rounds
+        self._values = values or {}
         self._now = now
         self._drawn_at = float("-inf")
         self._running: dict[tuple[str, int], Progress] = {}
@@ -81,13 +84,14 @@ class Board:
 
     def finished(self, result: RunResult) -> None:
         """A run has ended; the last round of a scenario prints its row."""
-        name = result.scenario.id
-        self._running.pop((name, result.round), None)
+        name = result.scenario.base_id
+        self._running.pop((result.scenario.id, result.round), None)
         self._verdicts.append(result.verdict)
         ended = self._ended.setdefault(name, [])
         ended.append(result)
-        if len(ended) == self._rounds:
-            for line in self._columns.row(Outcome(tuple(self._ended.pop(name)))):
+        if len(ended) == self._rounds * self._values.get(name, 1):
+            (outcome,) = outcomes(self._ended.pop(name))
+            for line in self._columns.row(outcome):
                 self._print(line)
         self._redraw(at_once=True)
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.checks import Verdict, worst
+from harness.report.strip import Mark
 from harness.result import RunResult
+from harness.scenario import swept_value
 
 PASSED, FAILED, UNKNOWN, SET_UP_FAILED = 0, 1, 2, 4
 """Exit codes of a run, apart from those for mistakes and interruptions."""
@@ -14,14 +16,14 @@ PASSED, FAILED, UNKNOWN, SET_UP_FAILED = 0, 1, 2, 4
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All the runs of one scenario with one client, in the order of their rounds."""
+    """All the runs of one scenario with one client, by the values of its sweep and by rounds."""
 
     runs: tuple[RunResult, ...]
 
     @property
     def id(self) -> str:
         """The scenario's id."""
-        return self.runs[0].scenario.id
+        return self.runs[0].scenario.base_id
 
     @property
     def level(self) -> str:
@@ -45,8 +47,29 @@ class Outcome:
 
     @property
     def flaky(self) -> bool:
-        """Whether the runs disagree."""
-        return len({run.verdict for run in self.runs}) > 1
+        """Whether runs of the same thing disagree."""
+        return any(len({run.verdict for run in same}) > 1 for same in self.by_value.values())
+
+    @property
+    def by_value(self) -> dict[str, list[RunResult]]:
+        """The runs for each value of a sweep; without one all of them, under an empty name."""
+        found: dict[str, list[RunResult]] = {}
+        for run in self.runs:
+            found.setdefault(run.scenario.value, []).append(run)
+        return found
+
+    @property
+    def swept(self) -> str:
+        """The condition that was swept, or nothing."""
+        return self.runs[0].scenario.value.partition("=")[0]
+
+    @property
+    def marks(self) -> list[Mark]:
+        """Each value of a sweep and the worst verdict of its runs, in order."""
+        return [
+            Mark(value.partition("=")[2], worst(run.verdict for run in runs))
+            for value, runs in self.by_value.items()
+        ]
 
     @property
     def bad(self) -> tuple[RunResult, ...]:
@@ -59,11 +82,20 @@ def outcomes(results: Iterable[RunResult]) -> list[Outcome]:
     """Results by scenario and client, sorted: in what order they ended leaves no trace."""
     runs: dict[tuple[str, str, str], list[RunResult]] = {}
     for result in results:
-        key = (result.scenario.id, result.scenario.file, result.client)
+        scenario = result.scenario
+        # Kept values of one sweep lie in files of their own, with the same text.
+        home = scenario.source if scenario.value else scenario.file
+        key = (scenario.base_id, home, result.client)
         runs.setdefault(key, []).append(result)
-    return [
-        Outcome(tuple(sorted(same, key=lambda run: run.round))) for _, same in sorted(runs.items())
-    ]
+    return [Outcome(tuple(sorted(same, key=_place_in_outcome))) for _, same in sorted(runs.items())]
+
+
+def _place_in_outcome(run: RunResult) -> tuple[float, int]:
+    """Runs go by the value they were made with, then by their rounds."""
+    scenario = run.scenario
+    if scenario.sweep is None or not scenario.value:
+        return 0.0, run.round
+    return swept_value(scenario), run.round
 
 
 def counts(level: str, *, strict: bool = False) -> bool:

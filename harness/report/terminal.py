@@ -38,7 +38,7 @@ def ending(
     parts: list[RenderableType] = []
     for outcome in told:
         if outcome.bad:
-            parts += [Text(), *failure(outcome, strict=strict)]
+            parts += [Text(), *failure(outcome, look, strict=strict)]
     return draw([*parts, Text(), *_last_lines(results, told, took_s, strict)], look)
 
 
