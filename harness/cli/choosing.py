@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import InputError, Problem
-from harness.scenario import Scenario, default_root, find, read_file
+from harness.scenario import Scenario, at_value, default_root, find, read_file, variants
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,6 +40,15 @@ def chosen_scenarios(selectors: Sequence[str], problems: list[Problem]) -> list[
     """The scenarios that are right; what is wrong with the others is collected."""
     root = default_root()
     return each(chosen_files(selectors, problems), lambda path: _read(path, root), problems)
+
+
+def expanded(
+    scenarios: Sequence[Scenario], value: str | None, problems: list[Problem]
+) -> list[Scenario]:
+    """A scenario for each value that is swept; with a value, the one that has it."""
+    if value is None:
+        return [variant for scenario in scenarios for variant in variants(scenario)]
+    return each(scenarios, lambda scenario: at_value(scenario, value), problems)
 
 
 def _read(path: Path, root: Path) -> Scenario:

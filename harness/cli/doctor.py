@@ -22,7 +22,9 @@ from harness.cli.exits import NOT_SET_UP, leave
 from harness.cli.run import cores
 from harness.cli.screen import screen
 from harness.cli.teaching import Taught
+from harness.errors import SetupError
 from harness.fabric.timers import Timers
+from harness.fabric.virtual.determinism import deterministic_scheduling
 
 FILES_PER_CONNECTION = 4
 """Client's socket, proxy's two, origin's: all in one process."""
@@ -103,6 +105,16 @@ async def _has_timerfd() -> bool:  # noqa: ASYNC124 - timers need a run around t
     return timers.precise
 
 
+def _virtual() -> Iterator[Fact]:
+    text, there = "runs are the same each time", True
+    try:
+        with deterministic_scheduling("doctor"):
+            pass
+    except SetupError as error:
+        text, there = str(error), False
+    yield Fact("virtual time", there=there, text=text)
+
+
 def _files() -> Iterator[Fact]:
     if sys.platform == "win32":
         return
@@ -175,6 +187,7 @@ LOOKS: tuple[Callable[[], Iterator[Fact]], ...] = (
     _versions,
     _platform,
     _timers,
+    _virtual,
     _files,
     _loopback,
     _ports,

@@ -26,6 +26,19 @@ def json_option(command: F) -> F:
     )(command)
 
 
+def executor_option(command: F) -> F:
+    """``--executor NAME``."""
+    return click.option(
+        "--executor",
+        default="process",
+        show_default=True,
+        metavar="NAME[:ADDRESS]",
+        help="Who carries runs out: process (this machine), dask:ADDRESS (its scheduler), or "
+        "MODULE:FACTORY[:ADDRESS] for another engine: the factory gets the address and returns "
+        "a concurrent.futures.Executor. A FILE:CLASS client must be at that path on every worker.",
+    )(command)
+
+
 def strict_option(command: F) -> F:
     """``--strict``."""
     return click.option(

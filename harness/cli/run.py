@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,18 +14,24 @@ from typing import Any
 
 import click
 
-from harness.cli.choosing import chosen_scenarios, each, settle
+from harness.cli.choosing import chosen_scenarios, each, expanded, settle
 from harness.cli.exits import leave
-from harness.cli.output import STDOUT, json_option, json_problems, strict_option, write_json
+from harness.cli.output import (
+    STDOUT,
+    executor_option,
+    json_option,
+    json_problems,
+    strict_option,
+    write_json,
+)
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
 from harness.clients import load_client
 from harness.errors import Problem
+from harness.registry import did_you_mean
 from harness.report import Board, Columns, ending, exit_code, plain_line, render, to_json
-from harness.runner import Progress, RunOptions, RunResult, run_all
-from harness.scenario import Scenario
-
-FABRICS = ("loopback",)
+from harness.runner import FABRICS, Progress, RunOptions, RunResult, check_executor, run_all
+from harness.scenario import Scenario, refusals
 
 
 @click.command("run", cls=Taught)
@@ -39,10 +46,9 @@ FABRICS = ("loopback",)
 @click.option(
     "--on",
     "fabric",
-    default="loopback",
-    show_default=True,
     metavar="FABRIC",
-    help="What runs are made on; this version has loopback: real sockets of this machine.",
+    help="loopback: real sockets of this machine; virtual: a simulated network in virtual time, "
+    "the same in every run.  [default: where each scenario belongs]",
 )
 @click.option("--seed", type=int, metavar="N", help="Every random decision comes from it.")
 @click.option(
@@ -59,6 +65,12 @@ FABRICS = ("loopback",)
     metavar="N",
     help="Run so many at once.  [default: the number of cores]",
 )
+@executor_option
+@click.option(
+    "--value",
+    metavar="VALUE",
+    help="Of a scenario that sweeps a condition run this value alone, such as 1.9985s.",
+)
 @strict_option
 @click.option(
     "--keep",
@@ -69,8 +81,9 @@ FABRICS = ("loopback",)
 @json_option
 def run_command(
     selectors: tuple[str, ...],
-    fabric: str,
+    fabric: str | None,
     jobs: int | None,
+    value: str | None,
     strict: bool,
     json_file: str | None,
     **options: Any,
@@ -87,6 +100,7 @@ def run_command(
       harness run --client my_client.py:MyClient   your own client
       harness run idle/fin/race --seed 7           one run again
       harness run idle/fin/race --repeat 50        is it flaky?
+      harness run idle/fin/race --on virtual       in virtual time, the same in every run
       harness run --json - > results.json          for programs
 
     Exit codes:
@@ -98,10 +112,13 @@ def run_command(
     """
     problems = [*_fabric_problems(fabric), *json_problems(json_file)]
     each([options["client"]], load_client, problems)
-    scenarios = chosen_scenarios(selectors, problems)
+    each([options["executor"]], check_executor, problems)
+    scenarios = expanded(chosen_scenarios(selectors, problems), value, problems)
+    if fabric is not None:
+        problems += [problem for scenario in scenarios for problem in refusals(scenario, fabric)]
     settle(problems)
     telling = Telling(screen(err=json_file == STDOUT), scenarios, options["repeat"], strict)
-    results = telling.run(RunOptions(jobs=jobs or cores(), **options))
+    results = telling.run(RunOptions(fabric=fabric, jobs=jobs or cores(), **options))
     write_json(to_json(results, took_s=telling.took_s, strict=strict), json_file)
     leave(exit_code(results, strict=strict))
 
@@ -113,10 +130,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _fabric_problems(fabric: str) -> list[Problem]:
-    if fabric in FABRICS:
+def _fabric_problems(fabric: str | None) -> list[Problem]:
+    if fabric is None or fabric in FABRICS:
         return []
-    return [Problem(f"--on: there is no fabric {fabric!r}", "this version has only loopback")]
+    return [Problem(f"--on: there is no fabric {fabric!r}", did_you_mean(fabric, FABRICS))]
 
 
 class Telling:
@@ -131,6 +148,7 @@ class Telling:
         self._screen = screen
         self._scenarios = scenarios
         self._rounds = rounds
+        self._values = Counter(scenario.base_id for scenario in scenarios)
         self._strict = strict
         self._results: list[RunResult] = []
         self._lock = threading.Lock()
@@ -157,17 +175,23 @@ class Telling:
         self._end()
         return self._results
 
+    @property
+    def _most(self) -> int:
+        """The largest number of runs that come together in one row."""
+        return self._rounds * max(self._values.values(), default=1)
+
     def _new_board(self) -> Board:
         return Board(
             self._screen.console(),
             Columns.fitting(
-                [(scenario.id, scenario.level) for scenario in self._scenarios],
+                [(scenario.base_id, scenario.level) for scenario in self._scenarios],
                 self._screen.look,
-                rounds=self._rounds,
+                rounds=self._most,
                 strict=self._strict,
             ),
             total=len(self._scenarios) * self._rounds,
             rounds=self._rounds,
+            values=self._values,
             now=time.monotonic,
             catch_stderr=sys.stderr.isatty(),
         )
@@ -187,7 +211,7 @@ class Telling:
 
     def _end(self) -> None:
         """What was not said yet: rows were, unless a pipe got lines of single runs instead."""
-        whole = self._board is None and self._rounds > 1
+        whole = self._board is None and self._most > 1
         say = render if whole else ending
         lead = "\n" if whole else ""
         text = say(self._results, self._screen.look, took_s=self.took_s, strict=self._strict)

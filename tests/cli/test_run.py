@@ -134,19 +134,38 @@ def test_a_file_that_cannot_be_written_is_known_before_anything_runs(here, harne
     assert harness("run", "--json", "scenarios").exit_code == 3
 
 
-def test_another_fabric_is_a_mistake_that_names_loopback(here, harness, runner):
+def test_another_fabric_is_a_mistake_that_names_those_there_are(here, harness, runner):
     done = harness("run", "--on", "netns")
     assert done.exit_code == 3
-    assert "there is no fabric 'netns'; this version has only loopback" in done.stderr
+    assert "there is no fabric 'netns'; known are loopback, virtual" in done.stderr
     assert runner.scenarios is None
+
+
+def test_a_packet_fault_on_loopback_is_a_mistake_at_its_place(here, harness, runner):
+    text = (here / "scenarios/a/one.yaml").read_text()
+    assert "faults:" not in text
+    (here / "scenarios/a/one.yaml").write_text(f"{text}faults:\n  - {{fault: blackhole}}\n")
+    done = harness("run", "a/one", "--on", "loopback")
+    assert done.exit_code == 3
+    assert "one.yaml:" in done.stderr
+    assert "blackhole needs packets, and the loopback fabric has none" in done.stderr
+    assert "say --on virtual" in done.stderr
+    assert runner.scenarios is None
+
+
+def test_each_scenario_runs_where_it_belongs_unless_told_otherwise(here, harness, runner):
+    harness("run", "a/one")
+    assert runner.options.fabric is None
+    harness("run", "a/one", "--on", "virtual")
+    assert runner.options.fabric == "virtual"
 
 
 def test_all_mistakes_are_told_at_once_and_nothing_runs(here, harness, runner):
     (here / "scenarios/a/bad.yaml").write_text("scenario: x\nworklod: []\n")
     (here / "scenarios/a/worse.yaml").write_text("scenario: [\n")
-    done = harness("run", "a", "nowhere/at/all", "--client", BAD_CLIENT, "--on", "virtual")
+    done = harness("run", "a", "nowhere/at/all", "--client", BAD_CLIENT, "--on", "mars")
     assert done.exit_code == 3
-    for part in ("a/bad.yaml:2:", "a/worse.yaml:", "nowhere/at/all", BAD_CLIENT, "virtual"):
+    for part in ("a/bad.yaml:2:", "a/worse.yaml:", "nowhere/at/all", BAD_CLIENT, "mars"):
         assert part in done.stderr
     assert done.stdout == ""
     assert runner.scenarios is None
