@@ -18,7 +18,7 @@ from harness.scenario import bundled_root, read_file
 BROKEN_POOLS = Path(__file__).parent / "broken"
 sys.path.insert(0, str(BROKEN_POOLS))
 
-from catalogue import BROKEN  # noqa: E402 - it lies where the line above points
+from catalogue import BROKEN, MISSED_BY  # noqa: E402 - it lies where the line above points
 
 pytestmark = [
     # What these pools leave open, a garbage collector finds after the run, and rightly complains.
@@ -34,10 +34,16 @@ def _collected():
     gc.collect()
 
 
-def run(broken):
+BY_NAME = {broken.name: broken for broken in BROKEN}
+
+
+def read(name):
     root = bundled_root()
-    scenario = read_file(root / f"{broken.scenario}.yaml", root)
-    return run_scenario(scenario, broken.client)
+    return read_file(root / f"{name}.yaml", root)
+
+
+def run(broken):
+    return run_scenario(read(broken.scenario), broken.client)
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
@@ -50,6 +56,23 @@ def test_a_broken_pool_is_found(broken):
     assert "client_contract" not in failed
     if broken.check != "error_names_cause":
         assert "RuntimeError" not in str(result.history.events), "the saboteur itself crashed"
+
+
+NEAR_MISSES = [(name, near) for name, nearest in MISSED_BY.items() for near in nearest]
+
+
+@pytest.mark.parametrize(("name", "near"), NEAR_MISSES)
+def test_only_packets_or_long_times_find_these(name, near):
+    scenario = read(near)
+    assert scenario.home == "loopback"
+    result = run_scenario(scenario, BY_NAME[name].client, fabric="virtual")
+    failures = [(f.check, str(f.verdict), f.actual) for f in result.failures]
+    assert (result.setup_error, result.verdict, failures) == ("", Verdict.PASS, [])
+
+
+def test_what_only_packets_or_long_times_find_is_found_on_the_virtual_network():
+    virtual = {broken.name for broken in BROKEN if read(broken.scenario).home == "virtual"}
+    assert virtual == set(MISSED_BY)
 
 
 def test_every_broken_pool_is_in_the_catalogue():

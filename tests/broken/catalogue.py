@@ -100,6 +100,53 @@ closing CloseForgetsWaiters               pool/close/calls_in_silence         er
 closing CloseCutsCalls                    pool/close/calls_may_finish         errors
 closing CloseLeaksIdle                    reuse/tcp/steady                    no_leaks
 closing DiscardedNotClosed                response/close/before               no_leaks
+ages AgeWrapsEachHour                     ages/recycle/hour                   connections_opened
+ages RecycleLosesDays                     ages/recycle/day                    connections_opened
+ages IdleTimerOverflows                   ages/idle_timeout/weeks             connections_opened
+ages IdleForAMinuteAtMost                 ages/idle_timeout/ten_minutes       connections_opened
+ages OwnKeepAliveWins                     ages/keep_alive/nginx               connections_opened
+ages KeepAliveOfTwoDigits                 ages/keep_alive/two_minutes         connections_opened
+ages FiveMinutesInAll                     ages/call/ten_minutes               errors
+ages QueueOfHalfAMinute                   ages/queue/two_minutes              errors
+ages SleepsAfterAnHour                    ages/min_idle/day                   connections_opened
+ages LeaksNowAndThen                      ages/week/hourly                    no_leaks
+packets PingsOnlyOnce                     silence/nat_expiry/firewall         errors
+packets PingsOneByOne                     silence/blackhole/many_idle         errors
+packets SilenceIsNoSuspicion              silence/nat_expiry/unpinged         errors
+packets RetriesUnacknowledgedCalls        silence/blackhole/acknowledgements  at_most_once
+packets HedgesUnsafeCalls                 network/partition/replies_lost      at_most_once
+packets UnreachableIsPermanent            network/partition/unreachable       errors
+packets NoRouteRemembered                 network/link_down/half_a_minute     recovers_within
+packets BackoffOfMinutes                  network/partition/rejected          recovers_within
+packets GivesUpAfterTwenty                network/partition/rejected          recovers_within
+packets ConnectTimeoutForTlsOnly          network/drop_syn/all                slots_conserved
 """
 
 BROKEN = tuple(Broken(*line.split()) for line in _TABLE.strip().splitlines())
+
+_MISSED_BY = """
+AgeWrapsEachHour            idle/age/recycle                pool/recycle/by_age
+RecycleLosesDays            pool/recycle/by_age             pool/recycle/not_in_use
+IdleTimerOverflows          pool/idle_timeout/unused        pool/idle_timeout/shrinks
+IdleForAMinuteAtMost        pool/idle_timeout/in_use        reuse/tcp/steady
+OwnKeepAliveWins            keepalive/announced/closed      reuse/tcp/steady
+KeepAliveOfTwoDigits        keepalive/announced/closed      keepalive/announced/on_the_way
+FiveMinutesInAll            shape/latency/beyond_timeout    shape/slow/loris
+QueueOfHalfAMinute          pool/timeout/exhausted          pool/queue/first_come_first_served
+SleepsAfterAnHour           pool/min_idle/kept_ready        pool/idle_timeout/unused
+LeaksNowAndThen             response/close/before           idle/fin/detected
+PingsOnlyOnce               idle/stall/pre_ping             pool/pre_ping/stalled
+PingsOneByOne               idle/stall/pre_ping             pool/pre_ping/stalled
+SilenceIsNoSuspicion        idle/reset/all_forgotten        stall/all/heals
+RetriesUnacknowledgedCalls  response/close/before           stall/response/late_reply
+HedgesUnsafeCalls           shape/latency/beyond_timeout    stall/request/runs_late
+UnreachableIsPermanent      connect/refuse/waited_out       connect/refuse/outage
+NoRouteRemembered           connect/refuse/flapping         connect/refuse/outage
+BackoffOfMinutes            connect/refuse/waited_out       connect/refuse/outage
+GivesUpAfterTwenty          connect/refuse/waited_out       connect/refuse/outage
+ConnectTimeoutForTlsOnly    tls/handshake_hang/outage       connect/accept_hang/tls
+"""
+
+MISSED_BY = {name: tuple(ids) for name, *ids in map(str.split, _MISSED_BY.strip().splitlines())}
+"""Of the pools that only packets or long times find: the scenarios without either that come
+nearest to the defect, and that such a pool passes."""
