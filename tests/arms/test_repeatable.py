@@ -1,0 +1,69 @@
+"""The same seed, byte for byte the same history: in any process, whatever else the machine does."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from harness.runner import run_scenario
+from harness.scenario import bundled_root, read_file
+
+PROCESSES = 20
+NAMES = (
+    "cancel/in_flight/before_the_reply@reference",
+    "idle/fin/race@reference",
+    "idle/fin/race@naive",
+    "shape/latency/distributions@reference",
+    "reuse/tls/handshakes@reference",
+    "tls/certificate/every_other@reference",
+    "pool/size/spike@reference",
+)
+LIMIT_S = 120
+ALLOCATORS = ("pymalloc", "malloc")
+"""They place objects at other addresses, so that whatever is ordered by them shows."""
+
+
+def digests(hash_seed, names):
+    script = Path(__file__).with_name("digests.py")
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": str(hash_seed),
+        "PYTHONMALLOC": ALLOCATORS[hash_seed % 2],
+    }
+    done = subprocess.run(
+        [sys.executable, script, *names],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_twenty_processes_tell_one_story():
+    """More processes than cores: they also load the machine for each other."""
+    with ThreadPoolExecutor(4) as threads:
+        told = list(threads.map(lambda seed: digests(seed, NAMES), range(PROCESSES)))
+    assert len(told) == PROCESSES
+    assert set(told) == {told[0]}
+    assert told[0].count("\n") == len(NAMES)
+
+
+def test_a_run_is_the_same_the_second_time_in_one_process():
+    root = bundled_root()
+    for name in ("idle/fin/race", "tls/certificate/every_other"):
+        scenario = read_file(root / f"{name}.yaml", root)
+        first, again = (run_scenario(scenario, fabric="virtual").history.to_jsonl() for _ in "ab")
+        assert first == again
+
+
+def test_another_seed_tells_another_story():
+    root = bundled_root()
+    scenario = read_file(root / "idle/fin/race.yaml", root)
+    stories = {
+        run_scenario(scenario, fabric="virtual", seed=s).history.to_jsonl() for s in range(5)
+    }
+    assert len(stories) > 1
