@@ -9,6 +9,7 @@ import trio
 
 from harness.clients import Call, Client, Reply, outcome_of
 from harness.fabric import Fabric
+from harness.fabric.waiting import waits_in
 from harness.faults import Cancellation
 from harness.history import (
     CallCancelled,
@@ -106,7 +107,7 @@ class Caller:
         if not self._host.usable:
             await trio.sleep_forever()  # the run is being ended
         limit_s = PATIENCE_S if call.timeout_s is None else call.timeout_s + GRACE_S
-        guard = trio.CancelScope(deadline=began + limit_s)
+        guard = _Guard(began + limit_s, self._fabric)
         canceller = _Canceller(cancellation, self._fabric, self._host.client)
         try:
             with guard, canceller:
@@ -118,6 +119,7 @@ class Caller:
             self._tell_unknown(call, began, "cancelled", "the caller was cancelled")
         else:
             message = f"it had not ended {GRACE_S:g} s after its timeout: cut off by the harness"
+            message += f"; it {guard.place}" if guard.place else ""
             self._tell_unknown(call, began, "timeout", message)
         return None
 
@@ -184,6 +186,29 @@ def _as_reply(answer: object) -> Reply:
     if isinstance(answer, bytes | bytearray):
         return Reply(bytes(answer))
     raise TypeError(f"call() returned {type(answer).__name__}; it must return Reply or bytes")
+
+
+class _Guard:
+    """Cuts the block off at an instant; ``place`` tells where its task waited then."""
+
+    def __init__(self, when: float, fabric: Fabric) -> None:
+        self.place = ""
+        self._when = when
+        self._fabric = fabric
+        self._scope = trio.CancelScope()
+        self._task = trio.lowlevel.current_task()
+
+    def __enter__(self) -> None:
+        self._alarm = self._fabric.call_at(self._when, self._cut_off)
+        self._scope.__enter__()
+
+    def __exit__(self, *exc_info: object) -> bool | None:
+        self._alarm.cancel()
+        return self._scope.__exit__(*exc_info)  # type: ignore[arg-type]
+
+    def _cut_off(self) -> None:
+        self.place = waits_in(self._task)
+        self._scope.cancel()
 
 
 class _Canceller:

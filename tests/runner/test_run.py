@@ -195,6 +195,22 @@ def test_a_call_that_hangs_is_cut_off_and_judged(mini, client_file, monkeypatch)
     assert verdicts(result)["every_call_ends"] is Verdict.FAIL
 
 
+def test_a_call_that_hangs_is_told_with_the_place_where_it_waits(mini, client_file):
+    body = "async def call(self, call): await trio.Event().wait()"
+    result = run_scenario(mini, client_file(body), fabric="virtual")
+    message = result.history.first(CallUnknown).message
+    assert "cut off by the harness; it waits in call (harness_client_" in message
+
+
+def test_a_client_that_is_never_idle_is_cut_off_in_virtual_time_too(
+    mini, client_file, monkeypatch
+):
+    monkeypatch.setattr("harness.runner.workload.RECOVERY_LIMIT_S", 0.1)
+    body = "async def call(self, call):\n    while True: await trio.lowlevel.checkpoint()"
+    result = run_scenario(mini, client_file(body), fabric="virtual")
+    assert verdicts(result)["every_call_ends"] is Verdict.FAIL
+
+
 @pytest.mark.parametrize("blocking", ["time.sleep(100)", "while True: pass"])
 def test_a_client_that_blocks_the_event_loop_is_interrupted(
     mini, client_file, monkeypatch, blocking

@@ -38,8 +38,6 @@ COLLECT_TURNS = 20_000
 """Garbage is collected after so many turns, not when an allocator feels like it: what is found
 there closes sockets, and that must happen at the same instant in every run."""
 
-_OURS_AND_TRIOS = ("trio.", "harness.fabric.")
-
 
 class VirtualClock(trio.abc.Clock, trio.abc.Instrument):
     """The clock and the engine of a virtual network; give it to ``trio.run`` in both roles."""
@@ -114,31 +112,3 @@ class VirtualClock(trio.abc.Clock, trio.abc.Instrument):
         if self._turns % COLLECT_TURNS == 0:
             gc.collect()
         self._on_turn()
-
-
-def waiting_tasks() -> list[str]:
-    """What each task of this run waits for, as ``name: waits in function (module line N)``.
-
-    Tasks that only wait for their children are left out; the innermost frame is named that is
-    neither trio's nor the network's own.
-    """
-    found: list[str] = []
-    root = trio.lowlevel.current_root_task()
-    todo = [] if root is None else [root]
-    while todo:
-        task = todo.pop(0)
-        place = _place(task)
-        for nursery in task.child_nurseries:
-            todo += sorted(nursery.child_tasks, key=lambda child: (child.name, _place(child)))
-        if place and not task.child_nurseries:
-            found.append(f"{task.name}: {place}")
-    return found
-
-
-def _place(task: trio.lowlevel.Task) -> str:
-    place = ""
-    for frame, line in task.iter_await_frames():
-        module = str(frame.f_globals.get("__name__", ""))
-        if not module.startswith(_OURS_AND_TRIOS):
-            place = f"waits in {frame.f_code.co_name} ({module} line {line})"
-    return place

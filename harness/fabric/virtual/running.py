@@ -11,10 +11,11 @@ from typing import TypeVar
 import trio
 
 from harness.fabric._base import Guard
-from harness.fabric.virtual.clock import VirtualClock, waiting_tasks
+from harness.fabric.virtual.clock import VirtualClock
 from harness.fabric.virtual.determinism import deterministic_scheduling
 from harness.fabric.virtual.network import Network
 from harness.fabric.virtual.shim import virtual_time
+from harness.fabric.waiting import waiting_tasks
 
 T = TypeVar("T")
 
