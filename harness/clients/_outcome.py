@@ -16,6 +16,7 @@ from harness.pool.translate import chain, kind_of, reason_of
 NEVER_SENT: frozenset[ErrorKind] = frozenset({"refused", "pool_timeout"})
 """A call that ended so has certainly not reached the server, whatever the library."""
 MESSAGE_LIMIT = 300
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 CHAIN_LIMIT = 50
 _SAYS_CLOSED = re.compile(
     r"disconnected|(?:peer|server|connection) (?:was |is )?closed|closed (?:the )?connection|"
@@ -124,6 +125,7 @@ def _told(error: BaseException) -> Iterator[BaseException]:
 
 
 def _message(error: BaseException) -> str:
-    text = str(error) or reason_of(error)
+    # Where an object lies in memory means nothing to anybody, and differs from run to run.
+    text = _ADDRESS.sub("", str(error) or reason_of(error))
     name = type(error).__name__
     return f"{name}: {text}"[:MESSAGE_LIMIT] if text != name else name

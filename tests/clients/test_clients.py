@@ -154,3 +154,8 @@ def test_settings_say_where_to_go():
     plain = Settings(host="127.0.0.1", port=80)
     assert plain.url == "http://127.0.0.1:80"
     assert plain.ssl_context() is None
+
+
+def test_where_an_object_lies_is_no_part_of_a_message():
+    outcome = outcome_of(RuntimeError("no reply for <Call object at 0x7f3a2b>"))
+    assert outcome.message == "RuntimeError: no reply for <Call object>"
