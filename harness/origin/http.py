@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import h11
@@ -77,11 +76,11 @@ class HttpServer:
                     await self._send(
                         http, stream, h11.InformationalResponse(status_code=100, headers=[])
                     )
-                idle_s = self._keep_alive_s if request is None else None
-                with trio.move_on_after(math.inf if idle_s is None else idle_s):
-                    http.receive_data(bytes(await stream.receive_some(READ_BYTES)))
-                    continue
-                return None, 0
+                data = await self._more(stream, self._keep_alive_s if request is None else None)
+                if data is None:
+                    return None, 0
+                http.receive_data(data)
+                continue
             match event:
                 case h11.Request():
                     request = event
@@ -91,6 +90,15 @@ class HttpServer:
                     return request, count_bytes
                 case _:
                     return None, 0
+
+    @staticmethod
+    async def _more(stream: trio.abc.Stream, limit_s: float | None) -> bytes | None:
+        """The next bytes, or None if they don't come within the limit."""
+        if limit_s is None:
+            return bytes(await stream.receive_some(READ_BYTES))
+        with trio.move_on_after(limit_s):
+            return bytes(await stream.receive_some(READ_BYTES))
+        return None
 
     async def _answer(
         self, http: h11.Connection, stream: trio.abc.Stream, request: h11.Request

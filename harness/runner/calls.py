@@ -237,12 +237,14 @@ class _Canceller:
 
     def __enter__(self) -> Self:
         words = self._cancellation
-        if words is not None and words.after_s is not None:
+        if words is None:
+            return self  # most calls: a scope costs more than it looks
+        if words.after_s is not None:
             when = trio.current_time() + words.after_s
             self._undo = self._fabric.call_at(when, self.cancel).cancel
-        elif words is not None and words.step is not None and self._after_step is not None:
+        elif words.step is not None and self._after_step is not None:
             self._undo = self._after_step(words.step, self.cancel)
-        elif words is not None and words.step is not None:
+        elif words.step is not None:
             counter = _StepCounter(trio.lowlevel.current_task(), words.step, self.cancel)
             trio.lowlevel.add_instrument(counter)
             self._undo = lambda: trio.lowlevel.remove_instrument(counter)
@@ -250,6 +252,8 @@ class _Canceller:
         return self
 
     def __exit__(self, *exc_info: object) -> bool | None:
+        if self._cancellation is None:
+            return None
         if self._undo is not None:
             self._undo()
         return self._scope.__exit__(*exc_info)  # type: ignore[arg-type]
