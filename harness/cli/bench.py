@@ -7,7 +7,8 @@ import click
 from harness.bench import render, run_bench, to_json
 from harness.campaign.pace import measure_pace, pace_lines, pace_to_json
 from harness.cli.choosing import settle
-from harness.cli.output import STDOUT, json_option, json_problems, write_json
+from harness.cli.options import json_option
+from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 import harness
 from harness.cli.exits import NOT_SET_UP, leave
-from harness.cli.run import cores
+from harness.cli.options import cores
 from harness.cli.screen import screen
 from harness.cli.teaching import Taught
 from harness.errors import SetupError

@@ -14,15 +14,15 @@ from harness.campaign import Exploration, Minimal, explore, export, minimise
 from harness.campaign.export import lines
 from harness.cli.choosing import chosen_scenarios, each, settle
 from harness.cli.exits import NOT_SET_UP, leave
-from harness.cli.output import STDOUT, json_option, json_problems, write_json
-from harness.cli.run import cores
+from harness.cli.options import client_option, cores, executor_option, jobs_option, json_option
+from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
 from harness.clients import load_client
 from harness.errors import Problem
 from harness.report import printable
 from harness.result import RunResult
-from harness.runner.executors import PROCESS, check_executor, open_executor
+from harness.runner.executors import check_executor, open_executor
 from harness.scenario import Scenario, refusals
 
 FABRIC = "virtual"
@@ -43,26 +43,9 @@ FAILURES_SHOWN = 20
     metavar="A..B",
     help="Which seeds, both ends included; one number is a single seed.",
 )
-@click.option(
-    "--client",
-    default="reference",
-    show_default=True,
-    metavar="NAME|FILE:CLASS",
-    help="Who is tested: a name of `harness list clients`, or a class of your own.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Run so many at once.  [default: the number of cores]",
-)
-@click.option(
-    "--executor",
-    default=PROCESS,
-    show_default=True,
-    metavar="NAME",
-    help="Where: process, dask:ADDRESS, or MODULE:FACTORY of your own.",
-)
+@client_option
+@jobs_option
+@executor_option
 @click.option(
     "--out",
     default="failures",

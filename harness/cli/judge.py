@@ -8,7 +8,8 @@ import click
 
 from harness.cli.choosing import each, settle
 from harness.cli.exits import leave
-from harness.cli.output import STDOUT, json_option, json_problems, strict_option, write_json
+from harness.cli.options import json_option, strict_option
+from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import screen
 from harness.cli.teaching import Taught
 from harness.report import exit_code, render, to_json

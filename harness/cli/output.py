@@ -1,49 +1,16 @@
-"""Options that several commands share, and where results go."""
+"""Where results go as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from harness.errors import Problem, SetupError
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 STDOUT = "-"
-
-
-def json_option(command: F) -> F:
-    """``--json F``."""
-    return click.option(
-        "--json",
-        "json_file",
-        metavar="F",
-        help="Also write everything as JSON to this file; - is standard output.",
-    )(command)
-
-
-def executor_option(command: F) -> F:
-    """``--executor NAME``."""
-    return click.option(
-        "--executor",
-        default="process",
-        show_default=True,
-        metavar="NAME[:ADDRESS]",
-        help="Who carries runs out: process (this machine), dask:ADDRESS (its scheduler), or "
-        "MODULE:FACTORY[:ADDRESS] for another engine: the factory gets the address and returns "
-        "a concurrent.futures.Executor. A FILE:CLASS client must be at that path on every worker.",
-    )(command)
-
-
-def strict_option(command: F) -> F:
-    """``--strict``."""
-    return click.option(
-        "--strict", is_flag=True, help="Scenarios of level should count as well; info never does."
-    )(command)
 
 
 def json_problems(json_file: str | None) -> list[Problem]:

@@ -15,7 +15,8 @@ from harness.campaign.replay import Parting, Replay, kept_at, replay
 from harness.checks import Verdict
 from harness.cli.choosing import each, settle
 from harness.cli.exits import NOT_SET_UP, leave
-from harness.cli.output import STDOUT, json_option, json_problems, write_json
+from harness.cli.options import json_option
+from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import screen
 from harness.cli.teaching import Taught
 from harness.clients import load_client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -16,14 +15,16 @@ import click
 
 from harness.cli.choosing import chosen_scenarios, each, expanded, settle
 from harness.cli.exits import leave
-from harness.cli.output import (
-    STDOUT,
+from harness.cli.options import (
+    client_option,
+    cores,
     executor_option,
+    jobs_option,
     json_option,
-    json_problems,
+    seed_option,
     strict_option,
-    write_json,
 )
+from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
 from harness.clients import load_client
@@ -36,13 +37,7 @@ from harness.scenario import Scenario, refusals
 
 @click.command("run", cls=Taught)
 @click.argument("selectors", metavar="[PATH|ID]...", nargs=-1)
-@click.option(
-    "--client",
-    default="reference",
-    show_default=True,
-    metavar="NAME|FILE:CLASS",
-    help="Who is tested: a name of `harness list clients`, or a class of your own.",
-)
+@client_option
 @click.option(
     "--on",
     "fabric",
@@ -50,7 +45,7 @@ from harness.scenario import Scenario, refusals
     help="loopback: real sockets of this machine; virtual: a simulated network in virtual time, "
     "the same in every run.  [default: where each scenario belongs]",
 )
-@click.option("--seed", type=int, metavar="N", help="Every random decision comes from it.")
+@seed_option
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),
@@ -59,12 +54,7 @@ from harness.scenario import Scenario, refusals
     metavar="N",
     help="Run each scenario so often, with the same seed.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Run so many at once.  [default: the number of cores]",
-)
+@jobs_option
 @executor_option
 @click.option(
     "--value",
@@ -121,13 +111,6 @@ def run_command(
     results = telling.run(RunOptions(fabric=fabric, jobs=jobs or cores(), **options))
     write_json(to_json(results, took_s=telling.took_s, strict=strict), json_file)
     leave(exit_code(results, strict=strict))
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _fabric_problems(fabric: str | None) -> list[Problem]:

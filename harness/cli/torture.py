@@ -27,8 +27,15 @@ from harness.campaign.torture import (
 from harness.checks import Verdict, worst
 from harness.cli.choosing import chosen_scenarios, each, settle
 from harness.cli.exits import leave
-from harness.cli.output import STDOUT, executor_option, json_option, json_problems, write_json
-from harness.cli.run import cores
+from harness.cli.options import (
+    client_option,
+    cores,
+    executor_option,
+    jobs_option,
+    json_option,
+    seed_option,
+)
+from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
 from harness.clients import load_client
@@ -48,13 +55,7 @@ _CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 2}
 
 @click.command("torture", cls=Taught)
 @click.argument("selector", metavar="PATH|ID")
-@click.option(
-    "--client",
-    default="reference",
-    show_default=True,
-    metavar="NAME|FILE:CLASS",
-    help="Who is tested: a name of `harness list clients`, or a class of your own.",
-)
+@client_option
 @click.option(
     "--what",
     type=click.Choice(["cancel", "fault"]),
@@ -72,7 +73,7 @@ _CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 2}
     metavar="SERIES:K",
     help="Run this point alone, and say all about it; K alone is one of the first series.",
 )
-@click.option("--seed", type=int, metavar="N", help="Every random decision comes from it.")
+@seed_option
 @click.option(
     "--on",
     "fabric",
@@ -81,12 +82,7 @@ _CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 2}
     show_default=True,
     help="What runs are made on; only virtual time puts every point where it was before.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Run so many at once.  [default: the number of cores]",
-)
+@jobs_option
 @executor_option
 @click.option(
     "--keep",
