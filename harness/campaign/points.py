@@ -3,7 +3,8 @@
 Points stand in *series*. In a series of cancellations the caller of one certain call is cancelled
 at its first step, its second, and so on: how many there are is known once one run has come to
 the call's end before it. In a series of a fault it stands before each byte of one request or
-response, or at each border of the TLS records that a connection begins with.
+response, at each border of the TLS records that a connection begins with, or at each instant of
+a dry run.
 
 A point is made by changing the scenario's document, so it can be written down and run again. What
 is expected there is what holds wherever a fault strikes: safety, conservation, an end to every
@@ -19,6 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from harness.campaign.instants import Instant
 from harness.errors import InputError, Problem
 from harness.faults import FaultSpec, StrikeFault, allowed_triggers
 from harness.registry import did_you_mean
@@ -40,12 +42,16 @@ RECOVERS_WITHIN = "6s"
 
 
 class Point(NamedTuple):
-    """One place to strike: its series, its number there, and the scenario that strikes there."""
+    """One place to strike: its series, its number there, and the scenario that strikes there.
+
+    What ``forgives`` names is not judged there.
+    """
 
     series: str
     number: int
     label: str
     scenario: Scenario
+    forgives: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,6 +66,12 @@ class Place(NamedTuple):
     word: Literal["request", "response"]
     exchange: int
     byte: int
+    forgives: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """``response 2 byte 17``."""
+        return f"{self.word} {self.exchange} byte {self.byte}"
 
     @property
     def when(self) -> Document:
@@ -74,7 +86,8 @@ class Series:
 
     ``document`` is the scenario without the fault; ``entry`` the fault without its place. With
     ``places`` they are known, by their numbers; without, they are steps from 1 to nobody knows.
-    ``chosen`` leaves only one of them.
+    ``chosen`` leaves only one of them. If they ``may_miss``, a point at which there was nothing
+    to strike is none.
     """
 
     name: str
@@ -83,8 +96,9 @@ class Series:
     id: str
     document: Document
     entry: Document
-    places: Mapping[int, Place] | None = None
+    places: Mapping[int, Place] | Mapping[int, Instant] | None = None
     chosen: int | None = None
+    may_miss: bool = False
 
     def numbers(self) -> Iterator[int]:
         """The numbers of its points; those of steps go on up to the limit."""
@@ -114,15 +128,17 @@ class Series:
             known = f"they are {min(self.places)}..{max(self.places)}" if self.places else ""
             raise InputError(Problem(f"--point: {self.name} has no point {number}", known))
         place = self.places[number]
-        label = f"{place.word} {place.exchange} byte {place.byte}"
-        return self._point(number, label, {"when": self.entry.get("when", {}) | place.when})
+        when = place.when | self.entry.get("when", {})
+        return self._point(number, place.label, {"when": when}, place.forgives)
 
-    def _point(self, number: int, label: str, where: Document) -> Point:
+    def _point(
+        self, number: int, label: str, where: Document, forgives: tuple[str, ...] = ()
+    ) -> Point:
         document = deepcopy(self.document)
         document["faults"] = [*document.get("faults", []), self.entry | where]
         identity = f"{self.id}[{self.name}:{number}]"
         scenario = read_text(written(document), file="", id=identity)
-        return Point(self.name, number, label, scenario)
+        return Point(self.name, number, label, scenario, forgives)
 
 
 def series_named(all_series: list[Series], name: str) -> Series:
@@ -166,15 +182,17 @@ def base_document(scenario: Scenario, seed: int) -> Document:
     asked: dict[str, Any] = dict(document.get("expect") or {})
     expected = {name: value for name, value in asked.items() if name in KEPT}
     expected |= {name: True for name in UNIVERSAL if name not in expected}
-    if scenario.origin.serve != "http":  # only there all slots are asked for at once
+    stays_open = all(phase.close_after_s is None for phase in scenario.workload)
+    if scenario.origin.serve != "http" or not stays_open:  # else all slots are asked for at once
         del expected["slots_conserved"]
     expected.pop("at_most_once", None)
     if any(phase.unsafe for phase in scenario.workload):
         expected["at_most_once"] = True
     if all(phase.framing != "eof" for phase in scenario.workload):
         expected.setdefault("no_silent_truncation", True)
-    document.pop("recovery", None)  # a slot lost for good shows only there
-    expected.setdefault("recovers_within", RECOVERS_WITHIN)
+    if stays_open:
+        document.pop("recovery", None)  # a slot lost for good shows only there
+        expected.setdefault("recovers_within", RECOVERS_WITHIN)
     document["expect"] = expected
     return document
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from harness.campaign.conversation import Conversation, byte_places, record_places, taps
+from harness.campaign.instants import NAME, Instant, instants
 from harness.campaign.points import Place, Series, base_document, can_be_placed, shorten
+from harness.checks.errors import Errors
 from harness.faults import FaultSpec, HandshakeFault
+from harness.history import History
 from harness.scenario import Document, Scenario, read_text, written
 from harness.scenario.grammar import TRIGGER_WORDS
 from harness.timeline import Direction
@@ -21,7 +25,8 @@ HANDSHAKE_EXCHANGES = 3
 class Rehearsal:
     """A dry run, and what follows from what was said in it.
 
-    Run ``scenario``, which fills ``heard``; then ask for ``series``.
+    Run ``dry``, which fills ``heard``; then ask for ``series``, and for ``instants`` with the
+    history of that run.
     """
 
     scenario: Scenario
@@ -41,6 +46,17 @@ class Rehearsal:
     def series(self) -> list[Series]:
         """The points that were found; none if nothing was said."""
         return list(self._records() if self.records else self._messages())
+
+    def instants(self, history: History) -> Iterator[Series]:
+        """The series of instants of the dry run; its connections are struck whole, so no bytes."""
+        places = instants(history)
+        if places and not self.records:
+            document = deepcopy(self.document)
+            if any(isinstance(c, Errors) and c.at_most == 0 for c in self.scenario.checks):
+                document["expect"]["errors"] = 0
+            about = "at each instant at which something happens, and between them"
+            series = self._series(NAME, about, "instant", places)
+            yield replace(series, document=document, may_miss=True)
 
     def _messages(self) -> Iterator[Series]:
         chosen = self.heard.usual_exchange()
@@ -73,7 +89,13 @@ class Rehearsal:
             where = f"at and within the TLS records that connection {connection} begins with"
             yield self._series("records", where, "place", dict(enumerate(ordered, start=1)))
 
-    def _series(self, part: str, where: str, noun: str, places: Mapping[int, Place]) -> Series:
+    def _series(
+        self,
+        part: str,
+        where: str,
+        noun: str,
+        places: Mapping[int, Place] | Mapping[int, Instant],
+    ) -> Series:
         return Series(
             name=f"{self.name}/{part}",
             about=f"{self.spec.name} {where}",

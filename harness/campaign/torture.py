@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
+from harness.campaign.instants import fairly_judged
 from harness.campaign.points import Point, Series, What, tortured_by
 from harness.campaign.rehearsal import rehearsals
 from harness.campaign.victims import cancel_series
@@ -88,7 +89,7 @@ def find_series(
             dry = run_scenario(rehearsal.dry, client, fabric=fabric)
             if dry.setup_error:
                 raise SetupError(dry.setup_error)
-            found += rehearsal.series()
+            found += [*rehearsal.series(), *rehearsal.instants(dry.history)]
     if not found:
         hint = "close, reset, half_close, truncate and stall can; or torture with --what cancel"
         told = "no fault of this scenario can be placed at a byte, or nothing was ever said"
@@ -125,9 +126,14 @@ def undergo(
             if series.places is None and not torment.fired:
                 past_end.add(torment.number)
             told[torment.number] = torment
-            on_point(torment)
+            if torment.fired or not series.may_miss:
+                on_point(torment)
     end = min(past_end, default=None)
-    kept = [told[number] for number in sorted(told) if end is None or number < end]
+    kept = [
+        torment
+        for number, torment in sorted(told.items())
+        if (end is None or number < end) and (torment.fired or not series.may_miss)
+    ]
     return Ordeal(series, tuple(kept))
 
 
@@ -137,6 +143,7 @@ def run_point(client: str, fabric: str, point: Point) -> Torment:
     if result.setup_error:
         raise SetupError(result.setup_error)
     index = len(point.scenario.faults) - 1
+    result = fairly_judged(result, index, point.forgives)
     fired = any(event.index == index for _, event in result.history.of(FaultFired))
     checks = tuple(f.check for f in result.failures if f.verdict is result.verdict)
     told = None if result.verdict is Verdict.PASS or not fired else result

@@ -100,7 +100,9 @@ def torture_command(
     before every byte of one request and its response: the second exchange of a connection, so
     that it is a used one. In a long message it is every byte of its head and at its borders, and
     a stride between. Under TLS it is put at, and within, each record of the handshake and of the
-    first exchange, too.
+    first exchange, too. And it strikes all connections at each instant at which something happens
+    in the run, and between any two of them; a scenario that allows no errors allows none there,
+    unless a call was under way.
 
     A caller is cancelled at each step of its call, that is each time its task gives way to
     others, until the call ends before. There are three victims in the last phase that calls: a

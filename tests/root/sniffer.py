@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 import time
@@ -12,6 +13,7 @@ import trio
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 _ETH_P_IP = 0x0800
 _PACKET_OUTGOING = 4
+_SO_ATTACH_FILTER = 26
 _SO_TIMESTAMPNS = 35
 
 
@@ -44,13 +46,39 @@ class Sniffer:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
+        self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        self._attach_filter()
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._sock.bind(("lo", _ETH_P_IP))
         self._sock.setblocking(False)
         self._offset = trio.current_time() - time.time()
         self.segments: list[Segment] = []
+
+    def _attach_filter(self) -> None:
+        """Let the kernel queue this port's segments alone (socket(7), SO_ATTACH_FILTER).
+
+        Others use the interface as well, and what overflows the queue is lost for good.
+        """
+        port = self._port
+        program = b"".join(
+            struct.pack("HBBI", *instruction)
+            for instruction in (
+                (0x30, 0, 0, 9),  # A = protocol
+                (0x15, 0, 6, socket.IPPROTO_TCP),  # else to the end: drop
+                (0xB1, 0, 0, 0),  # X = length of the IP header
+                (0x48, 0, 0, 0),  # A = source port
+                (0x15, 2, 0, port),
+                (0x48, 0, 0, 2),  # A = target port
+                (0x15, 0, 1, port),
+                (0x06, 0, 0, 0xFFFFFFFF),  # keep all of it
+                (0x06, 0, 0, 0),  # drop it
+            )
+        )
+        kept = ctypes.create_string_buffer(program)
+        count = len(program) // struct.calcsize("HBBI")
+        fprog = struct.pack("HP", count, ctypes.addressof(kept))
+        self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
 
     def close(self) -> None:
         self._sock.close()

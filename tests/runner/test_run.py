@@ -202,9 +202,7 @@ def test_a_call_that_hangs_is_told_with_the_place_where_it_waits(mini, client_fi
     assert "cut off by the harness; it waits in call (harness_client_" in message
 
 
-def test_a_client_that_is_never_idle_is_cut_off_in_virtual_time_too(
-    mini, client_file, monkeypatch
-):
+def test_a_client_that_is_never_idle_is_cut_off_in_virtual_time_too(mini, client_file, monkeypatch):
     monkeypatch.setattr("harness.runner.workload.RECOVERY_LIMIT_S", 0.1)
     body = "async def call(self, call):\n    while True: await trio.lowlevel.checkpoint()"
     result = run_scenario(mini, client_file(body), fabric="virtual")
