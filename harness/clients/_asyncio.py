@@ -39,6 +39,11 @@ class AsyncioClient:
         self._bridge = bridge
         self._steps: dict[str, int] = {}
 
+    @property
+    def gates(self) -> tuple[Callable[..., object], ...]:
+        """The functions below which the client's own code runs; its caller's stack is another."""
+        return (self._bridge.loop.step,)
+
     async def open(self, settings: Settings) -> None:
         """Open it, on the loop."""
         await self._bridge.run(self._client.open, settings)

@@ -184,6 +184,7 @@ class Stage:
             with self._fabric.watch_clients(self._on_dialed, self._on_closed, self._on_lost):
                 network = getattr(self._fabric, "network", None)
                 async with hosted(self._client, network) as client:
+                    self._watchdog.guard(*getattr(client, "gates", ()))
                     await self._play_client(client, proxy, authority)
         self._tell(RunEnded(at_s=trio.current_time() - zero))
 

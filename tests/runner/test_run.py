@@ -209,13 +209,23 @@ def test_a_client_that_is_never_idle_is_cut_off_in_virtual_time_too(mini, client
     assert verdicts(result)["every_call_ends"] is Verdict.FAIL
 
 
+ON_ASYNCIO = """
+RUNS_ON = "asyncio"
+async def open(self, settings): pass
+async def close(self): pass
+"""
+
+
 @pytest.mark.parametrize("blocking", ["time.sleep(100)", "while True: pass"])
+@pytest.mark.parametrize("loop", ["loopback", "virtual", "asyncio"])
 def test_a_client_that_blocks_the_event_loop_is_interrupted(
-    mini, client_file, monkeypatch, blocking
+    mini, client_file, monkeypatch, blocking, loop
 ):
     monkeypatch.setattr(watchdog.Watchdog.__init__, "__defaults__", (0.5,))
     began = time.monotonic()
-    result = run_scenario(mini, client_file(f"async def call(self, call):\n    {blocking}"))
+    other = "" if loop != "asyncio" else ON_ASYNCIO
+    file = client_file(f"{other}async def call(self, call):\n    {blocking}")
+    result = run_scenario(mini, file, fabric="loopback" if loop == "loopback" else "virtual")
     assert time.monotonic() - began < 30
     assert verdicts(result)["client_contract"] is Verdict.FAIL
     assert "blocked the event loop" in result.history.first(ClientFailed).message
