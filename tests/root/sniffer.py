@@ -14,6 +14,8 @@ FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 _ETH_P_IP = 0x0800
 _PACKET_OUTGOING = 4
 _SO_ATTACH_FILTER = 26
+STEP_S = 0.001
+"""Slewing stays below this in the time of a test."""
 _SO_TIMESTAMPNS = 35
 
 
@@ -30,6 +32,11 @@ class Segment:
 
     def has(self, flag: int) -> bool:
         return bool(self.flags & flag)
+
+
+def _wall_offset() -> float:
+    """From the wall clock to trio's."""
+    return trio.current_time() - time.time()
 
 
 def why_not() -> str:
@@ -52,7 +59,7 @@ class Sniffer:
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._sock.bind(("lo", _ETH_P_IP))
         self._sock.setblocking(False)
-        self._offset = trio.current_time() - time.time()
+        self._offset = _wall_offset()
         self.segments: list[Segment] = []
 
     def _attach_filter(self) -> None:
@@ -112,6 +119,10 @@ class Sniffer:
             seq=seq,
             size=total - ip_header - tcp_header,
         )
+
+    def clock_was_set(self) -> bool:
+        """Whether the wall clock has made a step since."""
+        return abs(_wall_offset() - self._offset) > STEP_S
 
     # --- questions --------------------------------------------------------------------------
 
