@@ -85,7 +85,7 @@ def measure_pace(
         for number in range(1, rounds + 1):
             on_progress(f"round {number} of {rounds}")
             samples["virtual_s_per_s"].append(_virtual_s_per_s(idle))
-            alone = _runs_per_s(run_batch, small, seconds)
+            alone = _runs_per_s(small, seconds)
             samples["runs_per_s"].append(alone)
             began = time.perf_counter()
             batches = max(JOBS, min(ENOUGH_BATCHES, round(JOBS * alone * seconds / BATCH_RUNS)))
@@ -109,12 +109,10 @@ def _virtual_s_per_s(scenario: Scenario) -> float:
     return result.history.events[-1].at_s / (time.perf_counter() - began)
 
 
-def _runs_per_s(
-    batch: Callable[[tuple[Scenario, int]], int], scenario: Scenario, seconds: float
-) -> float:
+def _runs_per_s(scenario: Scenario, seconds: float) -> float:
     began, runs, number = time.perf_counter(), 0, 0
     while time.perf_counter() < began + seconds:
-        runs += batch((scenario, number))
+        runs += run_batch((scenario, number))
         number += 1
     return runs / (time.perf_counter() - began)
 

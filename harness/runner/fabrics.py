@@ -15,11 +15,10 @@ FABRICS = ("loopback", "virtual")
 def make_fabric(name: str, scenario: Scenario, seed: int) -> Fabric:
     """A fabric for one run.
 
-    Where packets are lost or delayed they are as large as an Ethernet's; else as loopback's.
+    Where faults strike packets these are as large as an Ethernet's; else as loopback's.
     """
     if name == "loopback":
         return LoopbackFabric()
-
     return VirtualFabric(
         seed=seed,
         delay=packet_delay(scenario.perturb, seed),

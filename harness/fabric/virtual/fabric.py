@@ -41,6 +41,11 @@ DIAL_S = 0.001
 ROAMING_HOSTS = 250
 
 
+def _socket(network: Network, host: str) -> Socket:
+    """A socket of the host's family."""
+    return Socket(network, names.AF_INET6 if ":" in host else names.AF_INET)
+
+
 class VirtualWire:
     """A simulated TCP socket as the proxy uses it."""
 
@@ -130,7 +135,7 @@ class VirtualPort:
         self._socket.close()
 
     def _bind(self, port: int) -> None:
-        self._socket = Socket(self._network, names.AF_INET6 if ":" in self.host else names.AF_INET)
+        self._socket = _socket(self._network, self.host)
         self._readiness = Readiness(self._socket)
         self._socket.setsockopt(names.SOL_SOCKET, names.SO_REUSEADDR, 1)
         try:
@@ -159,7 +164,7 @@ class VirtualFabric:
         delay: Callable[[Packet], float] | None = None,
         mss_bytes: int = MSS_BYTES,
     ) -> None:
-        self.network = Network(mss_bytes=mss_bytes, seed=seed)
+        self.network = Network(mss_bytes=mss_bytes)
         self.network.delay = delay
         self.network.dial_s = DIAL_S
         self._seed = seed
@@ -187,7 +192,7 @@ class VirtualFabric:
 
     async def dial(self, host: str, port: int, limit_s: float) -> VirtualWire:
         """A connection to a literal address."""
-        socket = Socket(self.network, names.AF_INET6 if ":" in host else names.AF_INET)
+        socket = _socket(self.network, host)
         readiness = Readiness(socket)
         failure = errno.ETIMEDOUT
         try:

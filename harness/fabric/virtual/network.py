@@ -55,12 +55,11 @@ class OpenSocket(Protocol):
 
 
 class Network(Schedule):
-    """Carries packets between sockets; ``seed`` is for whoever decides about them by chance."""
+    """Carries packets between sockets, ``mss_bytes`` of payload in each at most."""
 
-    def __init__(self, *, mss_bytes: int = 65_483, seed: int = 0) -> None:
+    def __init__(self, *, mss_bytes: int = 65_483) -> None:
         super().__init__()
         self.mss_bytes = mss_bytes
-        self.seed = seed
         self.ports = Ports()
         self.source_host = "127.0.0.1"
         """Where IPv4 connections come from whose sockets are not bound."""
