@@ -4,15 +4,16 @@
 ``SetupError``  the machine's: a port is taken, a privilege or a server is missing. Exit code 4.
 ``PoolError``   the network's, told by the reference pool and its client: callers handle these.
 
-Anything else that escapes is a bug of ours and shows its traceback.
+Anything else that escapes is a bug of ours and shows its traceback. This module is needed in the
+client's own process as well, so it keeps to the syntax of Python 3.8.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, get_args
 
-ErrorKind: TypeAlias = Literal[
+ErrorKind = Literal[
     "refused",
     "reset",
     "closed",
@@ -35,7 +36,7 @@ class HarnessError(Exception):
     """Everything this project raises on purpose."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """One mistake in an input: where it stands, what is wrong and what would be right.
 

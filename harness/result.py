@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.checks import Finding, Verdict, worst
+from harness.choice import ClientChoice
 from harness.history import (
     CallFailed,
     CallInvoked,
@@ -37,11 +38,12 @@ class Progress:
 class RunResult:
     """One run of one scenario: its verdict, what led to it, and how to repeat it.
 
-    ``repeat`` is the command that repeats it where ``harness run`` alone can't.
+    ``repeat`` is the command that repeats it where ``harness run`` alone can't. ``unsupported``
+    is what the scenario needs and the client hasn't got: then nothing ran.
     """
 
     scenario: Scenario
-    client: str
+    choice: ClientChoice
     seed: int
     fabric: str
     history: History
@@ -49,13 +51,19 @@ class RunResult:
     took_s: float
     round: int = 1
     setup_error: str = ""
+    unsupported: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     repeat: str = ""
 
     @property
+    def client(self) -> str:
+        """What a report calls the client."""
+        return self.choice.label
+
+    @property
     def verdict(self) -> Verdict:
-        """The worst finding; a run that couldn't be set up is unknown."""
-        if self.setup_error:
+        """The worst finding; what couldn't be set up, or be made with this client, is unknown."""
+        if self.setup_error or self.unsupported:
             return Verdict.UNKNOWN
         return worst(finding.verdict for finding in self.findings)
 
@@ -112,9 +120,8 @@ class RunResult:
         """The exact command that repeats it."""
         if self.repeat:
             return self.repeat
-        client = "" if self.client == "reference" else f" --client {self.client}"
         fabric = "" if self.fabric == self.scenario.home else f" --on {self.fabric}"
         name = self.scenario.file or self.scenario.base_id
         value = self.scenario.value.rpartition("=")[2]
         chosen = f" --value {value}" if value else ""
-        return f"harness run {name}{client}{fabric} --seed {self.seed}{chosen}"
+        return f"harness run {name}{self.choice.options}{fabric} --seed {self.seed}{chosen}"

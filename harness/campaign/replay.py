@@ -100,7 +100,7 @@ def replay(before: RunResult, client: str | None = None) -> Replay:
     is no such client or fabric any more.
     """
     after = run_scenario(
-        before.scenario, client or before.client, fabric=before.fabric, seed=before.seed
+        before.scenario, client or before.choice, fabric=before.fabric, seed=before.seed
     )
     if before.fabric == "virtual":
         begin = 0 if after.client == before.client else 1  # the first event names the client

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import getdoc
 
 import click
 from rich.table import Table
@@ -49,7 +48,9 @@ def list_command(kind: str | None) -> None:
 def rows_of(kind: str, problems: list[Problem]) -> list[Row]:
     """The rows of one list; what is wrong with scenarios is collected."""
     if kind == "clients":
-        return [Row(name, "", _first_line(client)) for name, client in all_clients().items()]
+        return [
+            Row(name, ", ".join(card.serves), card.summary) for name, card in all_clients().items()
+        ]
     if kind == "scenarios":
         return _scenario_rows(problems)
     if kind in OF_THE_LANGUAGE:
@@ -73,10 +74,6 @@ def _sentence(text: str) -> str:
     """The first sentence, however it is broken into lines."""
     first, stop, _ = " ".join(text.split()).partition(". ")
     return first + stop.strip()
-
-
-def _first_line(thing: type[object]) -> str:
-    return " ".join((getdoc(thing) or "").partition("\n\n")[0].split())
 
 
 def _rows(shown: Screen, rows: list[Row]) -> None:

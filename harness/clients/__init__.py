@@ -1,26 +1,46 @@
-"""The clients that scenarios are run with: one file each, or a file of the user's own."""
+"""The clients that scenarios are run with: one file each, or a file of the user's own.
+
+An adapter's file says ``from harness.clients import Reply``, also in the client's own process,
+where the libraries of the harness are missing. So what is named here is imported when it is used.
+"""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from harness import registry
-from harness.clients._asyncio import AsyncioClient, check_fabric, hosted, runs_on
-from harness.clients._base import Abandoned, Call, Client, NamedClient, Reply, Settings
-from harness.clients._load import load_client
-from harness.clients._outcome import Outcome, outcome_of
+if TYPE_CHECKING:
+    from harness.clients._asyncio import AsyncioClient, check_fabric, hosted, runs_on
+    from harness.clients._base import Client, NamedClient
+    from harness.clients._cards import Card, all_clients, card_of
+    from harness.clients._load import load_client
+    from harness.worker.contract import Abandoned, Asked, Call, Pool, Reply, Settings
+    from harness.worker.outcome import Outcome, outcome_of
+
+_HOMES = {
+    "harness.clients._asyncio": ("AsyncioClient", "check_fabric", "hosted", "runs_on"),
+    "harness.clients._base": ("Client", "NamedClient"),
+    "harness.clients._cards": ("Card", "all_clients", "card_of"),
+    "harness.clients._load": ("load_client",),
+    "harness.worker.contract": ("Abandoned", "Asked", "Call", "Pool", "Reply", "Settings"),
+    "harness.worker.outcome": ("Outcome", "outcome_of"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Abandoned",
+    "Asked",
     "AsyncioClient",
     "Call",
+    "Card",
     "Client",
     "NamedClient",
     "Outcome",
+    "Pool",
     "Reply",
     "Settings",
     "all_clients",
+    "card_of",
     "check_fabric",
     "hosted",
     "load_client",
@@ -29,7 +49,8 @@ __all__ = [
 ]
 
 
-@cache
-def all_clients() -> dict[str, type[Any]]:
-    """Every client by its name, third parties' included."""
-    return registry.members("harness.clients")
+def __getattr__(name: str) -> Any:
+    """What is asked for, imported now (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from harness.clients._base import Call, Client, Reply, Settings
+from harness.clients._base import Client
 from harness.errors import InputError, Problem
+from harness.worker.contract import Call, Reply, Settings
 
 if TYPE_CHECKING:
     from harness.fabric.virtual.aio import Bridge

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import trio
 
+from harness.causes import reason_of
 from harness.errors import CallFailed
 from harness.pool import Pool
 from harness.pool.http_connection import HttpConnection, HttpLimits
 from harness.pool.http_connector import HttpConnector
-from harness.pool.translate import kind_of, reason_of
+from harness.pool.translate import kind_of
 
 READ_BYTES = 64 * 1024
 PING = b"ping\n"

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.errors import InputError, Problem
+from harness.clients._cards import Card, all_clients
+from harness.errors import InputError, Problem, SetupError
 from harness.fabric.virtual.shim import install_shim
 from harness.registry import did_you_mean
 
@@ -49,13 +50,30 @@ def load_client(choice: str) -> type[Any]:
 
 
 def _shipped(name: str) -> type[Any]:
-    from harness.clients import all_clients  # noqa: PLC0415 - it imports this module
-
     clients = all_clients()
     if name not in clients:
         hint = did_you_mean(name, clients) + "; a class of your own is FILE:CLASS"
         raise InputError(Problem(f"there is no client {name!r}", hint=hint))
-    return clients[name]
+    card = clients[name]
+    install_shim()  # as for a file of the user's
+    try:
+        module = importlib.import_module(_module_of(card))
+    except ModuleNotFoundError as error:
+        raise SetupError(
+            f"the client {name} needs {error.name}, which is not installed; "
+            "pip install 'chaos-harness[clients]' has it"
+        ) from error
+    client: type[Any] = getattr(module, card.class_name)
+    return client
+
+
+def _module_of(card: Card) -> str:
+    path = Path(card.file)
+    if path.parent == Path(__file__).parent:
+        return f"harness.clients.{path.stem}"
+    return next(  # it is imported already: an entry point is known by its class
+        name for name, module in sys.modules.items() if getattr(module, "__file__", "") == card.file
+    )
 
 
 def _import(path: Path) -> ModuleType:

@@ -22,8 +22,8 @@ from typing import ClassVar, TypeAlias
 
 import trio
 
-from harness.clients._base import Abandoned, Call, Reply, Settings
 from harness.errors import InputError
+from harness.worker.contract import Abandoned, Call, Reply, Settings
 
 Stream: TypeAlias = "trio.SocketStream | trio.SSLStream[trio.SocketStream]"
 
@@ -35,7 +35,9 @@ class NaiveClient:
     """A list of connections and a loop that tries again; deliberately bad, see the module."""
 
     NAME: ClassVar[str] = "naive"
-    SUPPORTS: ClassVar[frozenset[str]] = frozenset({"tls", "cancel", "abandon"})
+    RUNS_ON: ClassVar[str] = "trio"
+    SERVES: ClassVar[tuple[str, ...]] = ("http",)
+    REQUIRES: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self._settings: Settings | None = None

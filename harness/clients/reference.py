@@ -7,17 +7,17 @@ from typing import Any, ClassVar
 
 import trio
 
-from harness.clients._base import Abandoned, Call, Reply, Settings
 from harness.clients._echo import EchoCall, EchoConnector
 from harness.errors import CallFailed
 from harness.pool import HttpClient, LeakDetected, Pool, PoolSettings
 from harness.pool.http_connection import HttpConnection
-from harness.scenario.model import PoolWords
+from harness.worker import contract
+from harness.worker.contract import Abandoned, Call, Reply, Settings
 
 ECHO_PATIENCE_S = 30.0
 
 
-def pool_settings(words: PoolWords) -> PoolSettings:
+def pool_settings(words: contract.Pool) -> PoolSettings:
     """The scenario's words as settings of the reference pool: the names are the same."""
     return PoolSettings(
         size=words.size,
@@ -38,7 +38,23 @@ class ReferenceClient:
     """The pool with health checks that this project ships; it passes every scenario."""
 
     NAME: ClassVar[str] = "reference"
-    SUPPORTS: ClassVar[frozenset[str]] = frozenset({"pool", "tls", "cancel", "abandon", "limits"})
+    RUNS_ON: ClassVar[str] = "trio"
+    SERVES: ClassVar[tuple[str, ...]] = ("http", "echo")
+    SUPPORTS: ClassVar[tuple[str, ...]] = (
+        "size",
+        "max_overflow",
+        "recycle",
+        "idle_timeout",
+        "pre_ping",
+        "min_idle",
+        "tls",
+        "cancel",
+        "cancel_step",
+        "abandon",
+        "abandon_reference",
+        "close_busy",
+    )
+    REQUIRES: ClassVar[tuple[str, ...]] = ()
 
     client_class: ClassVar[type[HttpClient]] = HttpClient
 

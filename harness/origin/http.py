@@ -7,7 +7,7 @@ from collections.abc import Callable
 import h11
 import trio
 
-from harness.origin.calls import Asked, reply_body
+from harness.worker.contract import Asked, reply_body
 
 READ_BYTES = 64 * 1024
 BODY_LIMIT_BYTES = 64 * 2**20

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import h11
 import trio
 
+from harness.causes import reason_of
 from harness.errors import CallFailed
 from harness.pool.http_connection import TooLargeError
 from harness.pool.retry import SUSPICIOUS
-from harness.pool.translate import kind_of, reason_of
+from harness.pool.translate import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, assert_never
 
 import trio
 
+from harness.causes import reason_of
 from harness.errors import ConnectFailed, PoolClosed, PoolError, PoolTimeout
 from harness.pool import events as ev
 from harness.pool.core import PoolCore
 from harness.pool.lease import Lease, caller_place
 from harness.pool.settings import PoolSettings
-from harness.pool.translate import kind_of, reason_of
+from harness.pool.translate import kind_of
 from harness.pool.work import Work
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from harness.history import (
     CallUnknown,
     Event,
 )
-from harness.origin import Asked, nonce_of, reply_body
 from harness.runner.host import CLIENT_RAISES, ClientHost
 from harness.scenario import PlannedCall
+from harness.worker.contract import Asked, nonce_of, reply_body
 
 GRACE_S = 3.0
 """How much longer than the caller's patience a call may take before the harness cuts it off."""

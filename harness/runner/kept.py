@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from harness.choice import ClientChoice
 from harness.errors import InputError, Problem
 from harness.history import History
 from harness.result import RunResult
@@ -38,7 +39,9 @@ def write(result: RunResult, place: Path) -> None:
     about = {
         "id": result.scenario.base_id,
         "value": result.scenario.value,
-        "client": result.client,
+        "client": result.choice.name,
+        "python": result.choice.python,
+        "command": result.choice.command,
         "seed": result.seed,
         "fabric": result.fabric,
         "round": result.round,
@@ -78,7 +81,9 @@ def load_run(place: Path) -> RunResult:
     setup_error = str(about.get("setup_error", ""))
     return RunResult(
         scenario=scenario,
-        client=str(about.get("client", "")),
+        choice=ClientChoice(
+            *(str(about.get(word, "")) for word in ("client", "python", "command"))
+        ),
         seed=int(str(about.get("seed", 0))),
         fabric=str(about.get("fabric", "")),
         history=history,

@@ -18,13 +18,14 @@ import trio
 
 import harness
 from harness.checks import Check, Finding, Verdict, all_checks
-from harness.clients import check_fabric, load_client, runs_on
+from harness.choice import ClientChoice, as_choice
+from harness.clients import card_of, check_fabric, load_client, runs_on
 from harness.errors import SetupError
 from harness.history import History
 from harness.result import Progress, RunResult
 from harness.runner.fabrics import make_fabric
 from harness.runner.stage import Stage
-from harness.scenario import Scenario
+from harness.scenario import Scenario, needs
 
 ALWAYS = ("fault_fired", "client_contract", "every_call_ends")
 """Checks that no scenario can leave out: without them a pass would mean nothing."""
@@ -32,7 +33,7 @@ ALWAYS = ("fault_fired", "client_contract", "every_call_ends")
 
 def run_scenario(
     scenario: Scenario,
-    client: str = "reference",
+    client: str | ClientChoice = "reference",
     *,
     fabric: str | None = None,
     seed: int | None = None,
@@ -46,17 +47,32 @@ def run_scenario(
     prints. Raises InputError if there is no such client, Interrupted on SIGINT or SIGTERM; a port
     that can't be had is told in ``setup_error``.
     """
-    chosen = load_client(client)
+    choice = as_choice(client)
+    chosen = load_client(choice.base)
     fabric = fabric or home_of(scenario, chosen)
-    check_fabric(chosen, virtual=fabric == "virtual")
     seed = scenario.seed if seed is None else seed
+    lacking = card_of(chosen).lacks(needs(scenario), scenario.origin.serve)
+    if lacking:
+        return RunResult(
+            scenario=scenario,
+            choice=choice,
+            seed=seed,
+            fabric=fabric,
+            history=History(),
+            findings=(),
+            took_s=0.0,
+            round=ordinal,
+            unsupported=lacking,
+            environment=environment(),
+        )
+    check_fabric(chosen, virtual=fabric == "virtual")
     began = time.perf_counter()
     played = _play(
         lambda: Stage(
             scenario,
             seed,
             chosen(),
-            client,
+            choice.label,
             make_fabric(fabric, scenario, seed),
             lambda progress: on_progress(replace(progress, round=ordinal)),
         )
@@ -65,7 +81,7 @@ def run_scenario(
         _collect_quietly()
     return RunResult(
         scenario=scenario,
-        client=client,
+        choice=choice,
         seed=seed,
         fabric=fabric,
         history=played.history,

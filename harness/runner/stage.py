@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 
 import trio
 
-from harness.clients import Client, Settings, hosted
+from harness.clients import Client, Pool, Settings, hosted
 from harness.errors import HarnessError
 from harness.fabric import Fabric, open_tasks
 from harness.history import (
@@ -206,7 +207,7 @@ class Stage:
         settings = Settings(
             host=proxy.port.host,
             port=proxy.port.number,
-            pool=scenario.client.pool,
+            pool=Pool(**asdict(scenario.client.pool)),
             serve=scenario.origin.serve,
             tls=scenario.proxy.tls != "off",
             ca_pem=authority.certificate_pem if authority else b"",

@@ -10,11 +10,11 @@ from harness.clients import Call
 from harness.fabric import Fabric
 from harness.faults import Cancellation
 from harness.history import Event, Healed, PhaseEnded, PhaseStarted, RecoveryProbed
-from harness.origin import Asked
 from harness.proxy import Proxy
 from harness.runner.calls import Caller
 from harness.runner.host import ClientHost
 from harness.scenario import PhasePlan, PlannedCall, Scenario, plan_workload, probe_nonce
+from harness.worker.contract import Asked
 
 RECOVERY_LIMIT_S = 6.0
 """A client that has not recovered by then is not waited for."""

@@ -22,6 +22,7 @@ from harness.scenario.model import (
     Scenario,
     Sweep,
 )
+from harness.scenario.needs import needs
 from harness.scenario.perturbing import packet_delay
 from harness.scenario.reader import id_of, read_file, read_text
 from harness.scenario.refusals import refusals
@@ -67,6 +68,7 @@ __all__ = [
     "id_of",
     "json_schema",
     "listing",
+    "needs",
     "packet_delay",
     "plan_phase",
     "plan_workload",

@@ -7,11 +7,12 @@ from math import inf
 import trio
 from saboteur import broken
 
+from harness.causes import chain
 from harness.clients.reference import ReferenceClient
 from harness.errors import CallFailed
 from harness.pool import Exchange, HttpClient, Pool, PoolCore
 from harness.pool.http_connector import HttpConnector
-from harness.pool.translate import chain, kind_of
+from harness.pool.translate import kind_of
 
 
 class _TrustsOnce(PoolCore):

@@ -7,6 +7,7 @@ import pytest
 from harness.campaign.instants import INSTANTS_LIMIT, Instant, fairly_judged, instants
 from harness.campaign.torture import find_series, undergo
 from harness.checks import Finding, Verdict
+from harness.choice import ClientChoice
 from harness.history import FaultFired, Healed, History, PhaseStarted, RunEnded
 from harness.result import RunResult
 from harness.runner.executors import open_executor
@@ -74,7 +75,7 @@ def test_errors_count_unless_a_call_was_under_way(where, judged):
     )
     result = RunResult(
         scenario=read_text(ONE_CALLER, file="one.yaml"),
-        client="reference",
+        choice=ClientChoice(),
         seed=3,
         fabric="virtual",
         history=history,

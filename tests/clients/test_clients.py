@@ -6,16 +6,16 @@ import h11
 import pytest
 import trio
 
-from harness.clients import Abandoned, Settings, all_clients, load_client, outcome_of
+from harness.clients import Abandoned, Settings, all_clients, card_of, load_client, outcome_of
 from harness.errors import CallFailed, ConnectFailed, InputError, PoolTimeout
 
 
 def test_shipped_clients_are_found_by_name():
     clients = all_clients()
     assert {"reference", "naive"} <= set(clients)
-    for name, client in clients.items():
-        assert load_client(name) is client
-        assert client.__doc__.splitlines()[0].endswith(".")
+    for name, card in clients.items():
+        assert card_of(load_client(name), file=card.file).class_name == card.class_name
+        assert card.summary.endswith(".")
 
 
 def test_a_file_and_class_is_a_client(tmp_path):

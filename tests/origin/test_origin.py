@@ -5,9 +5,15 @@ import pytest
 import trio
 
 from harness.history import Executed
-from harness.origin import Asked, nonce_of, open_origin, reply_body
-from harness.origin.calls import REPLY_LIMIT_BYTES, THINK_LIMIT_S
+from harness.origin import open_origin
 from harness.proxy import Authority
+from harness.worker.contract import (
+    REPLY_LIMIT_BYTES,
+    THINK_LIMIT_S,
+    Asked,
+    nonce_of,
+    reply_body,
+)
 
 
 class Http:

@@ -11,11 +11,12 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.causes import reason_of
 from harness.pool import PoolSettings
 from harness.pool.backoff import backoff_s
 from harness.pool.http_connection import keep_alive_s
 from harness.pool.retry import is_stray_timeout, may_retry
-from harness.pool.translate import kind_of, reason_of
+from harness.pool.translate import kind_of
 
 
 @given(failures=st.integers(1, 10_000), seed=st.integers())

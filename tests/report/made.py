@@ -6,6 +6,7 @@ from typing import Any
 
 from harness import history as ev
 from harness.checks import Finding, Verdict
+from harness.choice import ClientChoice
 from harness.result import RunResult
 from harness.scenario import Scenario
 
@@ -52,7 +53,7 @@ def result(id: str = "idle/fin/race", verdict: Verdict = Verdict.PASS, **changes
         story = history(failed=verdict is Verdict.FAIL)
     values: dict[str, Any] = {
         "scenario": Scenario(id=id, name=id.rpartition("/")[2], level=level),
-        "client": "reference",
+        "choice": ClientChoice(changes.pop("client", "reference")),
         "seed": 7,
         "fabric": "loopback",
         "history": story,

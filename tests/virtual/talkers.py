@@ -14,8 +14,8 @@ from kit import HOST
 from mini_postgres import MiniPostgres
 from mini_redis import MiniRedis
 
-from harness.origin.calls import Asked
 from harness.origin.http import HttpServer, Meeting
+from harness.worker.contract import Asked
 
 Serve = Callable[[trio.abc.Stream], Awaitable[None]]
 

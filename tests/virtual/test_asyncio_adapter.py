@@ -9,7 +9,7 @@ from kit import virtually
 from harness.clients import Call, Settings
 from harness.clients._asyncio import AsyncioClient, check_fabric, hosted, runs_on
 from harness.errors import InputError
-from harness.origin.calls import Asked
+from harness.worker.contract import Asked
 
 STEPS = 4
 

@@ -1,17 +1,22 @@
-"""What an exception means to a caller: certainly not done, or perhaps done, and why."""
+"""What an exception means to a caller: certainly not done, or perhaps done, and why.
+
+Classes of libraries are known by their names, for none of them is imported here.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import ssl
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-import trio
+from harness.causes import KIND_BY_ERRNO, chain, reason_of
+from harness.errors import ERROR_KINDS, ErrorKind
+from harness.worker.contract import Abandoned
 
-from harness.clients._base import Abandoned
-from harness.errors import ErrorKind, PoolError
-from harness.pool.translate import chain, kind_of, reason_of
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
 
 NEVER_SENT: frozenset[ErrorKind] = frozenset({"refused", "pool_timeout"})
 """A call that ended so has certainly not reached the server, whatever the library."""
@@ -36,7 +41,10 @@ _BY_NAME: dict[str, ErrorKind] = {
     "EndedCancelled": "cancelled",
     "TimeoutError": "timeout",
     "TimeoutException": "timeout",
+    "TooSlowError": "timeout",
     "ClosedResourceError": "pool_closed",
+    "SSLEOFError": "closed",
+    "EOFError": "closed",
     "ConnectionDoesNotExistError": "closed",
     "EndOfStream": "closed",
     "ServerDisconnectedError": "closed",
@@ -45,13 +53,13 @@ _BY_NAME: dict[str, ErrorKind] = {
     "HTTPStatusError": "protocol",
     "ProtocolError": "protocol",
 }
-"""Classes of libraries that aren't imported here: httpx, httpcore, urllib3, redis, asyncio, anyio,
-asyncpg, aiohttp. The nearest base that stands here counts."""
+"""Classes of httpx, httpcore, urllib3, redis, asyncio, anyio, trio, asyncpg, aiohttp. The nearest
+base that stands here counts."""
 _SAYS_ERRNO = re.compile(r"\[Errno (\d+)\]")
 """asyncio puts several failed attempts to connect into the text of one OSError."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """How a call ended that got no reply."""
 
@@ -63,16 +71,17 @@ class Outcome:
 def outcome_of(error: BaseException) -> Outcome:
     """The outcome that an exception of a client stands for.
 
-    Our own pool says whether bytes may have left; of other libraries only what can't have
-    reached the server counts as failed.
+    An exception may say itself whether bytes may have left (``sent``) and what happened (``kind``),
+    as those of our own pool do; of others only what can't have reached the server counts as failed.
     """
     message = _message(error)
     if isinstance(error, Abandoned):
         return Outcome("unknown", "abandoned", message)
-    if isinstance(error, trio.Cancelled):
+    if type(error).__name__ == "Cancelled":  # trio's, which nobody makes but trio
         return Outcome("unknown", "cancelled", "the caller was cancelled")
-    if isinstance(error, PoolError):
-        return Outcome("unknown" if error.sent else "failed", error.kind, message)
+    sent, kind = getattr(error, "sent", None), getattr(error, "kind", None)
+    if isinstance(sent, bool) and kind in ERROR_KINDS:
+        return Outcome("unknown" if sent else "failed", kind, message)
     kind = _kind_told(error)
     if kind in {"protocol", "other"}:
         kind = _kind_worded(message, kind)
@@ -85,8 +94,15 @@ def _kind_told(error: BaseException) -> ErrorKind:
     if seen not in {"protocol", "other"}:
         return seen
     links = list(_told(error))
-    kinds = [*map(kind_of, links), *map(_kind_named, links)]
+    kinds = [*map(_kind_of_system, links), *map(_kind_named, links)]
     return next((known for known in kinds if known != "other"), "other")
+
+
+def _kind_of_system(link: BaseException) -> ErrorKind:
+    """What the system or OpenSSL said."""
+    if isinstance(link, ssl.SSLError):
+        return "closed" if isinstance(link, ssl.SSLEOFError) else "tls"
+    return KIND_BY_ERRNO.get(link.errno or 0, "other") if isinstance(link, OSError) else "other"
 
 
 def _kind_named(link: BaseException) -> ErrorKind:
@@ -98,7 +114,7 @@ def _kind_named(link: BaseException) -> ErrorKind:
     if isinstance(link, ConnectionError):
         return "closed"  # raised by asyncio for a transport that is closing, not by a system call
     if isinstance(link, OSError) and (said := _SAYS_ERRNO.search(str(link))):
-        return kind_of(OSError(int(said[1]), ""))
+        return KIND_BY_ERRNO.get(int(said[1]), "other")
     return "other"
 
 
