@@ -245,6 +245,7 @@ class Life:
     last_byte: float = 0.0
     awaiting_reply: bool = False
     pause_before: float = 0.0  # idle time before the present exchange began
+    protocol: str = "http"
 
     def idle_since(self) -> float | None:
         """Since when the connection is idle, or None while a reply is awaited."""

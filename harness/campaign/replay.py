@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.choice import ClientChoice
 from harness.errors import InputError, Problem
 from harness.history import (
     CallFailed,
@@ -93,7 +94,7 @@ def kept_at(path: Path) -> RunResult:
     raise InputError(Problem(f"{len(found)} runs are kept here", hint, file=str(path)))
 
 
-def replay(before: RunResult, client: str | None = None) -> Replay:
+def replay(before: RunResult, client: str | ClientChoice | None = None) -> Replay:
     """Make a kept run again: the same scenario, value, seed, client and fabric.
 
     ``client`` asks another client to stand where the kept one stood. Raises InputError if there

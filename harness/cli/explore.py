@@ -14,11 +14,18 @@ from harness.campaign import Exploration, Minimal, explore, export, minimise
 from harness.campaign.export import lines
 from harness.cli.choosing import chosen_scenarios, each, settle
 from harness.cli.exits import NOT_SET_UP, leave
-from harness.cli.options import client_option, cores, executor_option, jobs_option, json_option
+from harness.cli.options import (
+    check_client,
+    client_option,
+    cores,
+    executor_option,
+    jobs_option,
+    json_option,
+    no_process_options,
+)
 from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
-from harness.clients import load_client
 from harness.errors import Problem
 from harness.report import printable
 from harness.result import RunResult
@@ -44,6 +51,7 @@ FAILURES_SHOWN = 20
     help="Which seeds, both ends included; one number is a single seed.",
 )
 @client_option
+@no_process_options
 @jobs_option
 @executor_option
 @click.option(
@@ -98,7 +106,7 @@ def explore_command(
     problems = json_problems(json_file)
     client, executor, keep_going = options["client"], options["executor"], options["keep_going"]
     wanted = parse_seeds(seeds, problems)
-    each([client], load_client, problems)
+    each([client], lambda name: check_client(name, FABRIC), problems)
     each([executor], check_executor, problems)
     scenario = _one_scenario(selector, problems)
     settle(problems)

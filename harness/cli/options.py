@@ -8,9 +8,16 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.choice import ClientChoice, as_choice
+from harness.clients import card_for
+from harness.errors import InputError, Problem
 from harness.runner.executors import PROCESS
+from harness.runner.placing import check_fabric
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+REFERENCE = ClientChoice()
 
 
 def cores() -> int:
@@ -29,6 +36,80 @@ def client_option(command: F) -> F:
         metavar="NAME|FILE:CLASS",
         help="Who is tested: a name of `harness list clients`, or a class of your own.",
     )(command)
+
+
+def choice_options(command: F) -> F:
+    """``--client``, ``--python`` and ``--command``: the arguments of ``chosen_client``."""
+    for option in (_COMMAND, _PYTHON, _CLIENT):
+        command = option(command)
+    return command
+
+
+_CLIENT = click.option(
+    "--client",
+    metavar="NAME|FILE:CLASS",
+    help="Who is tested: a name of `harness list clients`, with +idiomatic behind it as its "
+    "library recommends, or a class of your own.  [default: reference]",
+)
+_PYTHON = click.option(
+    "--python",
+    metavar="VENV/bin/python",
+    help="Run the client with this interpreter: another environment, another version of its "
+    "library. Nothing of the harness need be installed there.",
+)
+_COMMAND = click.option(
+    "--command",
+    metavar='"PROGRAM ARGS"',
+    help="Test a program in any language that speaks the protocol of `harness explain protocol`.",
+)
+
+
+def chosen_client(
+    client: str | None,
+    python: str | None,
+    command: str | None,
+    default: ClientChoice = REFERENCE,
+) -> ClientChoice:
+    """The client that these options name; without any of them, the default.
+
+    Raises InputError if they exclude each other.
+    """
+    if command is not None and client is not None:
+        hint = "the program is the client: give one of them"
+        raise InputError(Problem("--command and --client exclude each other", hint))
+    if command is not None and python is not None:
+        hint = "name the interpreter in the command"
+        raise InputError(Problem("--command and --python exclude each other", hint))
+    if command is not None:
+        return ClientChoice("", command=command)
+    if client is None and python is None:
+        return default
+    name = default.name if client is None else client
+    return ClientChoice(name or "reference", default.python if python is None else python)
+
+
+def check_client(client: str | ClientChoice, fabric: str | None = None) -> None:
+    """Raise InputError or SetupError if there is no such client, or the fabric can't have it."""
+    choice = as_choice(client)
+    card = card_for(choice)
+    if fabric is not None:
+        check_fabric(choice, card, fabric)
+
+
+def no_process_options(command: F) -> F:
+    """``--python`` and ``--command`` where they can't be had, so that it is said why."""
+    for name in ("--command", "--python"):
+        command = click.option(
+            name, expose_value=False, hidden=True, callback=_refuse_process, metavar="X"
+        )(command)
+    return command
+
+
+def _refuse_process(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        message = f"--{option.name}: `{ctx.info_name}` needs the client in its own process"
+        hint = "that is what puts each event where it was before; use `harness run`"
+        raise InputError(Problem(message, hint))
 
 
 def seed_option(command: F) -> F:
@@ -74,5 +155,8 @@ def executor_option(command: F) -> F:
 def strict_option(command: F) -> F:
     """``--strict``."""
     return click.option(
-        "--strict", is_flag=True, help="Scenarios of level should count as well; info never does."
+        "--strict",
+        is_flag=True,
+        help="Scenarios of level should count as well, and what is not supported is unknown; "
+        "info never counts.",
     )(command)

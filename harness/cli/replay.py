@@ -15,11 +15,10 @@ from harness.campaign.replay import Parting, Replay, kept_at, replay
 from harness.checks import Verdict
 from harness.cli.choosing import each, settle
 from harness.cli.exits import NOT_SET_UP, leave
-from harness.cli.options import json_option
+from harness.cli.options import check_client, choice_options, chosen_client, json_option
 from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import screen
 from harness.cli.teaching import Taught
-from harness.clients import load_client
 from harness.history import Event
 from harness.report import Look, Outcome, failure, happened, many, printable
 from harness.report.drawing import STYLES, verdict_text
@@ -30,18 +29,17 @@ SAME, OUTCOME_CHANGED, WAY_CHANGED = 0, 1, 2
 
 @click.command("replay", cls=Taught)
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--client",
-    metavar="NAME|FILE:CLASS",
-    help="Another client than the kept one, such as the same after a change.",
-)
+@choice_options
 @json_option
-def replay_command(path: Path, client: str | None, json_file: str | None) -> None:
+def replay_command(
+    path: Path, client: str | None, python: str | None, command: str | None, json_file: str | None
+) -> None:
     """A kept run made again, decision for decision, and what differs.
 
     DIR is the folder of one run, as `harness run --keep`, explore or torture wrote it; FILE is
     one in it. The scenario, the value of its sweep, the seed, the client and the fabric are
-    those of the kept run.
+    those of the kept run; --client, --python or --command put another client in its place, such
+    as the same after a change, or with another version of its library.
 
     A run on virtual is compared byte for byte: the same, or the first event at which the two
     part. A run on loopback happened in real time, so its decisions are compared, not its times:
@@ -60,9 +58,10 @@ def replay_command(path: Path, client: str | None, json_file: str | None) -> Non
     """
     problems = json_problems(json_file)
     found = each([path], kept_at, problems)
-    each([client or run.client for run in found], load_client, problems)
+    named = each(found, lambda run: chosen_client(client, python, command, run.choice), problems)
+    each(named, check_client, problems)
     settle(problems)
-    told = replay(found[0], client)
+    told = replay(found[0], named[0])
     shown = screen(err=json_file == STDOUT)
     shown.print(*page(told, shown.look))
     write_json(to_json(told), json_file)

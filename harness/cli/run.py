@@ -13,10 +13,12 @@ from typing import Any
 
 import click
 
-from harness.cli.choosing import chosen_scenarios, each, expanded, settle
+from harness.cli.choosing import chosen_scenarios, each, expanded, settle, with_servers
 from harness.cli.exits import leave
 from harness.cli.options import (
-    client_option,
+    check_client,
+    choice_options,
+    chosen_client,
     cores,
     executor_option,
     jobs_option,
@@ -24,20 +26,36 @@ from harness.cli.options import (
     seed_option,
     strict_option,
 )
-from harness.cli.output import STDOUT, json_problems, write_json
+from harness.cli.output import (
+    STDOUT,
+    html_option,
+    junit_option,
+    output_problems,
+    write_json,
+    write_text,
+)
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
-from harness.clients import load_client
 from harness.errors import Problem
 from harness.registry import did_you_mean
-from harness.report import Board, Columns, ending, exit_code, plain_line, render, to_json
+from harness.report import (
+    Board,
+    Columns,
+    ending,
+    exit_code,
+    plain_line,
+    render,
+    to_html,
+    to_json,
+    to_junit,
+)
 from harness.runner import FABRICS, Progress, RunOptions, RunResult, check_executor, run_all
 from harness.scenario import Scenario, refusals
 
 
 @click.command("run", cls=Taught)
 @click.argument("selectors", metavar="[PATH|ID]...", nargs=-1)
-@client_option
+@choice_options
 @click.option(
     "--on",
     "fabric",
@@ -69,6 +87,8 @@ from harness.scenario import Scenario, refusals
     help="Keep each run's history there, for `harness judge`.",
 )
 @json_option
+@junit_option
+@html_option
 def run_command(
     selectors: tuple[str, ...],
     fabric: str | None,
@@ -76,6 +96,8 @@ def run_command(
     value: str | None,
     strict: bool,
     json_file: str | None,
+    junit_file: str | None,
+    html_file: str | None,
     **options: Any,
 ) -> None:
     """Verdicts on a client, scenario by scenario, with the evidence for each failure.
@@ -88,10 +110,17 @@ def run_command(
       harness run                                  everything, reference client
       harness run idle tls/certificate             some of it
       harness run --client my_client.py:MyClient   your own client
+      harness run --client requests --python old/bin/python
+      harness run --command "node my_client.js"    a program in any language
       harness run idle/fin/race --seed 7           one run again
       harness run idle/fin/race --repeat 50        is it flaky?
       harness run idle/fin/race --on virtual       in virtual time, the same in every run
       harness run --json - > results.json          for programs
+      harness run --junit junit.xml                for CI systems
+      harness run --html results.html              for browsers, in one file
+
+    What the client has no setting or no way for is `unknown (not supported: ...)`. It doesn't
+    count, but with --strict, or if there is nothing else, it is unknown as anything.
 
     Exit codes:
       0  everything that counts passed (must; with --strict also should)
@@ -100,16 +129,28 @@ def run_command(
       3  a mistake in a scenario, an option or the client's file; nothing ran
       4  set-up failed: a port, a privilege or a server is missing
     """
-    problems = [*_fabric_problems(fabric), *json_problems(json_file)]
-    each([options["client"]], load_client, problems)
+    files = {"--json": json_file, "--junit": junit_file, "--html": html_file}
+    problems = [*_fabric_problems(fabric), *output_problems(files)]
+    words = {word: options.pop(word) for word in ("client", "python", "command")}
+    named = each([words], lambda words: chosen_client(**words), problems)
+    each(named, lambda choice: check_client(choice, fabric), problems)
     each([options["executor"]], check_executor, problems)
     scenarios = expanded(chosen_scenarios(selectors, problems), value, problems)
+    left_out = ""
+    if not selectors:
+        scenarios, left_out = with_servers(scenarios, fabric)
     if fabric is not None:
         problems += [problem for scenario in scenarios for problem in refusals(scenario, fabric)]
     settle(problems)
-    telling = Telling(screen(err=json_file == STDOUT), scenarios, options["repeat"], strict)
-    results = telling.run(RunOptions(fabric=fabric, jobs=jobs or cores(), **options))
+    shown = screen(err=STDOUT in files.values())
+    shown.show(left_out)
+    telling = Telling(shown, scenarios, options["repeat"], strict)
+    results = telling.run(
+        RunOptions(client=named[0], fabric=fabric, jobs=jobs or cores(), **options)
+    )
     write_json(to_json(results, took_s=telling.took_s, strict=strict), json_file)
+    write_text(lambda: to_junit(results, strict=strict), junit_file)
+    write_text(lambda: to_html(results, took_s=telling.took_s), html_file)
     leave(exit_code(results, strict=strict))
 
 

@@ -28,17 +28,18 @@ from harness.checks import Verdict, worst
 from harness.cli.choosing import chosen_scenarios, each, settle
 from harness.cli.exits import leave
 from harness.cli.options import (
+    check_client,
     client_option,
     cores,
     executor_option,
     jobs_option,
     json_option,
+    no_process_options,
     seed_option,
 )
 from harness.cli.output import STDOUT, json_problems, write_json
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
-from harness.clients import load_client
 from harness.errors import InputError, Problem
 from harness.report import Mark, Outcome, boundary, failure, lasting, many, ranges, strip
 from harness.report.drawing import STYLES, printable
@@ -56,6 +57,7 @@ _CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 2}
 @click.command("torture", cls=Taught)
 @click.argument("selector", metavar="PATH|ID")
 @client_option
+@no_process_options
 @click.option(
     "--what",
     type=click.Choice(["cancel", "fault"]),
@@ -129,7 +131,7 @@ def torture_command(
       4  set-up failed
     """
     problems = json_problems(json_file)
-    each([options["client"]], load_client, problems)
+    each([options["client"]], lambda name: check_client(name, options["fabric"]), problems)
     each([options["executor"]], check_executor, problems)
     scenario = _one(chosen_scenarios([selector], problems), selector, problems)
     settle(problems)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from rich.table import Table
 from rich.text import Text
 
+import harness.clients
+from harness.choice import IDIOMATIC
 from harness.cli.choosing import chosen_scenarios, settle
 from harness.cli.screen import Screen, screen
 from harness.cli.teaching import Taught
-from harness.clients import all_clients
+from harness.clients import Card, all_clients
 from harness.errors import Problem
 from harness.report.drawing import printable
 from harness.report.page import page
 from harness.scenario import Row, explain, listing
+from harness.worker.contract import FEATURES
 
 
 @click.command("list", cls=Taught)
@@ -61,6 +65,8 @@ def rows_of(kind: str, problems: list[Problem]) -> list[Row]:
 
 
 GROUPED = ("faults", "checks")
+PROTOCOL = Path(harness.clients.__file__).with_name("PROTOCOL.md")
+"""The page on clients in a process of their own."""
 OF_THE_LANGUAGE = ("faults", "checks", "triggers")
 KINDS = (*OF_THE_LANGUAGE, "clients", "scenarios")
 
@@ -126,20 +132,46 @@ def _families(ids: list[str]) -> str:
 def explain_command(name: str) -> None:
     """One page on one word of the language, with an example.
 
-    NAME is a fault, a check, a trigger, a key of a scenario, or another tool's word for one.
+    NAME is a fault, a check, a trigger, a key of a scenario, or another tool's word for one; a
+    client, with what becomes of each pool setting; or protocol, which is how to write a client in
+    any language.
 
     Examples:
       harness explain stall
       harness explain at_most_once
       harness explain idle
+      harness explain aiohttp
 
     Exit codes:
       0  here is the page
       3  nothing is called so; the nearest word is named
     """
-    told = explain(name)
+    text = _page(name)
     shown = screen()
     if shown.live:
-        shown.print(*page(told.text))
+        shown.print(*page(text))
     else:
-        shown.show(told.text)
+        shown.show(text)
+
+
+def _page(name: str) -> str:
+    if name == "protocol":
+        return PROTOCOL.read_text(encoding="utf-8")
+    card = all_clients().get(name.removesuffix(IDIOMATIC))
+    return explain(name).text if card is None else _of_client(card)
+
+
+def _of_client(card: Card) -> str:
+    """What a client says of itself, what it runs on, and what scenarios may ask of it."""
+    can = sorted(FEATURES if card.supports is None else card.supports)
+    lacks = [word for word in FEATURES if word not in can]
+    facts = [
+        f"- speaks: {', '.join(card.serves) or 'everything'}",
+        f"- runs on: {card.runs_on}",
+        f"- needs: {', '.join(card.requires) or 'nothing else'}",
+        f"- can: {', '.join(can)}",
+        f"- can't: {', '.join(lacks) or 'nothing'}",
+    ]
+    example = f"harness run --client {card.name}"
+    lines = "\n".join(facts)
+    return f"# {card.name}\n\n{card.doc}\n\n{lines}\n\n```shell\n{example}\n```\n"

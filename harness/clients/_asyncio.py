@@ -2,7 +2,7 @@
 
 Such a client has the same three methods and says ``RUNS_ON = "asyncio"``. Its coroutines run as
 tasks of an asyncio loop that lives inside the run; on real sockets there is no such loop beside
-trio's, so there it is refused.
+trio's, so there it has a process of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.clients._base import Client
-from harness.errors import InputError, Problem
 from harness.worker.contract import Call, Reply, Settings
 
 if TYPE_CHECKING:
@@ -79,28 +78,13 @@ class AsyncioClient:
         return self._steps.get(nonce, 0)
 
 
-def check_fabric(client: object, *, virtual: bool) -> None:
-    """Raise InputError if a client, or its class, can't run on the fabric that was chosen."""
-    if virtual or runs_on(client) != "asyncio":
-        return
-    name = client.__name__ if isinstance(client, type) else type(client).__name__
-    raise InputError(
-        Problem(
-            f"{name} runs on asyncio, and asyncio clients run on the virtual fabric",
-            hint="say --on virtual",
-        )
-    )
-
-
 @asynccontextmanager
 async def hosted(client: Any, network: Network | None) -> AsyncIterator[Any]:
     """A client that trio code can use, inside the block: itself, or its adapter for asyncio.
 
     ``network`` is the virtual network of the run, None on any other fabric. The block must last
-    until leaks have been counted, for its end closes what is left. Raises InputError if the client
-    runs on asyncio and there is no such network.
+    until leaks have been counted, for its end closes what is left.
     """
-    check_fabric(client, virtual=network is not None)
     if network is None or runs_on(client) != "asyncio":
         yield client
         return

@@ -19,7 +19,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """The run begins: which scenario, seed and client, and the pool settings asked for."""
+    """The run begins: which scenario, seed and client, and the pool settings asked for.
+
+    ``origin_tells`` is what the origin lets be known: the executions it counts, the names of
+    calls that its replies repeat, and the sessions in which calls find what others left.
+    """
 
     WITNESS: ClassVar[str] = "runner"
     scenario: str
@@ -31,6 +35,7 @@ class RunStarted(Event):
     pool_timeout_s: float
     backends: tuple[str, ...] = ()
     supports: tuple[str, ...] = ()
+    origin_tells: tuple[str, ...] = ("executions", "names")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +249,10 @@ class ClientEndClosed(ProxyEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionClosed(ProxyEvent):
-    """Both ends are gone: who ended it first (client, backend, fault:NAME, proxy), and how."""
+    """Both ends are gone: who ended it first (client, backend, fault:NAME, proxy), and how.
+
+    ``purpose`` is cancel if it was none of a pool's, but asked a server to cancel a query.
+    """
 
     connection: int
     by: str
@@ -252,6 +260,7 @@ class ConnectionClosed(ProxyEvent):
     bytes_up: int = 0
     bytes_down: int = 0
     exchanges: int = 0
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +327,20 @@ class Executed(Event):
     nonce: str
     backend: str
     unsafe: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirtyCheckout(Event):
+    """A call found what another one had left in its connection.
+
+    ``what`` is transaction (an open one, of the call ``left_by``) or session (a changed setting).
+    """
+
+    WITNESS: ClassVar[str] = "origin"
+    nonce: str
+    backend: str
+    left_by: str
+    what: str
 
 
 # --- the wire -------------------------------------------------------------------------------

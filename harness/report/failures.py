@@ -13,7 +13,9 @@ from harness.checks import Finding, Verdict
 from harness.history import History
 from harness.report.drawing import STYLES, Look, many, printable, verdict_text
 from harness.report.events import happened
+from harness.report.matrix import client_versions
 from harness.report.outcomes import Outcome, counts
+from harness.report.plain import not_supported
 from harness.report.strip import boundary, strip
 from harness.result import RunResult
 
@@ -22,6 +24,9 @@ def failure(outcome: Outcome, look: Look, *, strict: bool = False) -> Iterator[R
     """The worst run of an outcome that did not pass, and how many others did no better."""
     run = outcome.bad[0]
     yield _headline(outcome, run, strict)
+    if outcome.unsupported:
+        yield _indented(Text(not_supported(outcome.unsupported), overflow="fold"))
+        return
     if len(outcome.by_value) > 1:
         yield Text()
         yield from map(_indented, boundary(outcome.marks, outcome.swept, "value"))
@@ -38,7 +43,9 @@ def failure(outcome: Outcome, look: Look, *, strict: bool = False) -> Iterator[R
 
 
 def _headline(outcome: Outcome, run: RunResult, strict: bool) -> Text:
-    told = [f"client {run.client}", f"seed {run.seed}"]
+    told = [f"client {run.client}"]
+    told += [f"{name} {version}" for name, version in client_versions(run).items()]
+    told.append(f"seed {run.seed}")
     if run.scenario.value:
         told.append(run.scenario.value.replace("=", " "))
     rounds = len(outcome.runs) // len(outcome.by_value)

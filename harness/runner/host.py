@@ -52,11 +52,16 @@ class ClientHost:
     @property
     def usable(self) -> bool:
         """Whether the client may be called: one that blocked the event loop would do it again."""
-        return not self._watchdog.barked
+        return not (self._watchdog.barked or self.failed)
 
     def ask_to_close(self) -> None:
         """Let the client be closed now; ``closed`` is set when that is over."""
         self._close.set()
+
+    def give_up(self, message: str) -> None:
+        """The client's process is gone, or of no use; told here unless ``do`` tells it anyway."""
+        if self.opened.is_set() and not self._close.is_set():
+            self._fail("call", "other", message)
 
     async def run(self, zero: float) -> None:
         """The client's whole life; if the run is cut short it is closed all the same."""
@@ -82,6 +87,8 @@ class ClientHost:
         self._tell(ClientOpened(at_s=self._at_s(), took_s=self._took_s))
         self.opened.set()
         await self._close.wait()
+        if self.failed:
+            return
         self._tell(ClientClosing(at_s=self._at_s(), in_flight=self.in_flight))
         if await self.do("close"):
             self._tell(ClientClosed(at_s=self._at_s(), took_s=self._took_s))

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from harness.clients import load_client
+from harness.choice import ClientChoice, as_choice
+from harness.clients import card_for
 from harness.result import Progress, RunResult
 from harness.runner import kept
 from harness.runner.executors import PROCESS, completed, open_executor, tell_progress
@@ -31,7 +32,7 @@ class RunOptions:
     they differ, it is not by the harness's decisions.
     """
 
-    client: str = "reference"
+    client: str | ClientChoice = "reference"
     fabric: str | None = None
     seed: int | None = None
     repeat: int = 1
@@ -51,7 +52,7 @@ def run_all(
     ``on_result`` is called as each run ends; with ``jobs`` that is not in order. Raises
     InputError if there is no such client, Interrupted on SIGINT or SIGTERM, after cleaning up.
     """
-    load_client(options.client)  # its mistakes are told before anything runs
+    card_for(as_choice(options.client))  # its mistakes are told before anything runs
     tasks = [(s, n) for n in range(1, options.repeat + 1) for s in scenarios]
     jobs = min(options.jobs, len(tasks))
     results = []

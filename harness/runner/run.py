@@ -19,13 +19,15 @@ import trio
 import harness
 from harness.checks import Check, Finding, Verdict, all_checks
 from harness.choice import ClientChoice, as_choice
-from harness.clients import card_of, check_fabric, load_client, runs_on
-from harness.errors import SetupError
+from harness.clients import Card, card_for, versions_for
+from harness.errors import InputError, SetupError
 from harness.history import History
 from harness.result import Progress, RunResult
 from harness.runner.fabrics import make_fabric
+from harness.runner.placing import VIRTUAL_TIME, check_fabric, needs_real_time, placed
 from harness.runner.stage import Stage
-from harness.scenario import Scenario, needs
+from harness.scenario import SERVER_FABRIC, Scenario, needs, refusals
+from harness.worker.serving import version_of
 
 ALWAYS = ("fault_fired", "client_contract", "every_call_ends")
 """Checks that no scenario can leave out: without them a pass would mean nothing."""
@@ -48,33 +50,40 @@ def run_scenario(
     that can't be had is told in ``setup_error``.
     """
     choice = as_choice(client)
-    chosen = load_client(choice.base)
-    fabric = fabric or home_of(scenario, chosen)
+    card = card_for(choice)
+    if fabric is not None:
+        check_fabric(choice, card, fabric)
+    home = fabric or scenario.home
+    if home != SERVER_FABRIC and not scenario.origin.is_built_in:
+        raise InputError(*refusals(scenario, home))
     seed = scenario.seed if seed is None else seed
-    lacking = card_of(chosen).lacks(needs(scenario), scenario.origin.serve)
+    lacking = card.lacks(needs(scenario), scenario.origin.protocol)
+    if home == "virtual" and needs_real_time(choice, card):
+        lacking += (VIRTUAL_TIME,)
     if lacking:
         return RunResult(
             scenario=scenario,
             choice=choice,
             seed=seed,
-            fabric=fabric,
+            fabric=home,
             history=History(),
             findings=(),
             took_s=0.0,
             round=ordinal,
             unsupported=lacking,
-            environment=environment(),
+            environment=environment_of(choice, card),
         )
-    check_fabric(chosen, virtual=fabric == "virtual")
     began = time.perf_counter()
     played = _play(
         lambda: Stage(
             scenario,
             seed,
-            chosen(),
+            placed(choice, card, home),
             choice.label,
-            make_fabric(fabric, scenario, seed),
+            make_fabric(home, scenario, seed),
             lambda progress: on_progress(replace(progress, round=ordinal)),
+            supports=tuple(sorted(card.supports or ())),
+            idiomatic=choice.is_idiomatic,
         )
     )
     if played.abandoned:
@@ -83,23 +92,18 @@ def run_scenario(
         scenario=scenario,
         choice=choice,
         seed=seed,
-        fabric=fabric,
+        fabric=home,
         history=played.history,
         findings=() if played.setup_error else judge(scenario.checks, played.history),
         took_s=time.perf_counter() - began,
         round=ordinal,
         setup_error=played.setup_error,
-        environment=environment(),
+        environment=environment_of(choice, card),
     )
 
 
 _ONE_AT_A_TIME = threading.Lock()
 """Runs in threads of one process take turns: output and descriptors are the process's."""
-
-
-def home_of(scenario: Scenario, client: object) -> str:
-    """The fabric on which a scenario runs with a client, or its class, if nobody says otherwise."""
-    return "virtual" if runs_on(client) == "asyncio" else scenario.home
 
 
 class _Played(NamedTuple):
@@ -176,3 +180,10 @@ def environment() -> dict[str, str]:
         "openssl": ssl.OPENSSL_VERSION,
         "platform": platform.platform(),
     }
+
+
+def environment_of(choice: ClientChoice, card: Card) -> dict[str, str]:
+    """The same, and the versions of what the client stands on, where it runs."""
+    told = versions_for(choice) or {name: version_of(name) for name in card.requires}
+    own = {"client's python" if name == "python" else name: told[name] for name in told}
+    return environment() | own

@@ -7,40 +7,49 @@ the client's leak.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 
 import trio
 
-from harness.clients import Client, Pool, Settings, hosted
+from harness.clients import (
+    Client,
+    ClientGone,
+    Launch,
+    Pool,
+    ProcessClient,
+    Settings,
+    hosted,
+    open_process_client,
+)
 from harness.errors import HarnessError
 from harness.fabric import Fabric, open_tasks
 from harness.history import (
     CallCancelled,
+    CallFailed,
+    CallUnknown,
     ClientFailed,
-    Dialed,
     Event,
     History,
-    Leaked,
-    LeakReported,
     RunEnded,
     RunStarted,
-    SocketClosed,
 )
-from harness.origin import open_origin
+from harness.origin import Identity, open_servers
+from harness.origin import Origin as Servers
 from harness.proxy import Address, Authority, Proxy, ProxySettings, open_proxy
 from harness.result import Progress
 from harness.runner.calls import Caller
 from harness.runner.host import ClientHost
 from harness.runner.oversight import Interrupted, Oversight
+from harness.runner.papers import certificate_file
+from harness.runner.remains import Census, look_for_leaks
 from harness.runner.watchdog import LoopBlocked, Watchdog
+from harness.runner.wire import Wire
 from harness.runner.workload import Workload
 from harness.scenario import Scenario
 
-SETTLE_LIMIT_S = 1.0
-"""How long connections may take to be gone after the client was closed."""
-SETTLE_POLL_S = 0.01
 PROGRESS_S = 0.1
 STACK_CORRUPTED = "stack corrupted"
 
@@ -52,24 +61,30 @@ class Stage:
         self,
         scenario: Scenario,
         seed: int,
-        client: Client,
+        client: Client | Launch,
         client_name: str,
         fabric: Fabric,
         on_progress: Callable[[Progress], None],
+        *,
+        supports: tuple[str, ...] = (),
+        idiomatic: bool = False,
     ) -> None:
         self.history = History()
         self._scenario = scenario
         self._seed = seed
         self._client = client
         self._client_name = client_name
+        self._supports = supports
+        self._idiomatic = idiomatic
         self._on_progress = on_progress
         self._fabric = fabric
         self._phase = ""
-        self._ports: set[int] = set()
-        self._lost = 0
+        self._wire = Wire(self._tell, self._at_s, self._on_refused)
+        self._workload = trio.CancelScope()
         self._host: ClientHost | None = None
         self._proxy: Proxy | None = None
         self._caller: Caller | None = None
+        self._servers = Servers({})
         self._zero = 0.0
         self._oversight = Oversight(self._on_turn, PROGRESS_S)
         self._watchdog = Watchdog()
@@ -154,24 +169,25 @@ class Stage:
 
     async def _play(self) -> None:
         scenario, origin = self._scenario, self._scenario.origin
-        self._zero = zero = trio.current_time()
-        self._tell_started()
         async with AsyncExitStack() as stack:
+            ready = await self._ready(stack)
             await stack.enter_async_context(self._fabric.running())
             tls = scenario.proxy.tls != "off" or origin.tls
             authority = (
                 Authority(repeatable=not self._fabric.capabilities.real_time) if tls else None
             )
             servers = await stack.enter_async_context(
-                open_origin(
-                    origin.backends,
-                    serve=origin.serve,
+                open_servers(
+                    origin,
                     tls=authority.server_context() if authority and origin.tls else None,
-                    keep_alive_s=origin.keep_alive_s,
+                    identity=_identity(authority) if authority and origin.tls else None,
                     on_event=self._tell,
-                    zero=zero,
+                    zero=lambda: self._zero,
                 )
             )
+            self._servers = servers
+            self._zero = zero = trio.current_time()  # real servers may have taken a while
+            self._tell_started()
             self._proxy = proxy = await stack.enter_async_context(
                 open_proxy(
                     self._proxy_settings(servers.addresses, authority),
@@ -182,41 +198,72 @@ class Stage:
                 )
             )
             proxy.arm(list(scenario.faults))
-            with self._fabric.watch_clients(self._on_dialed, self._on_closed, self._on_lost):
+            wire = self._wire
+            with self._fabric.watch_clients(wire.on_dialed, wire.on_closed, wire.on_lost):
                 network = getattr(self._fabric, "network", None)
-                async with hosted(self._client, network) as client:
+                async with hosted(ready, network) as client:
                     self._watchdog.guard(*getattr(client, "gates", ()))
                     await self._play_client(client, proxy, authority)
         self._tell(RunEnded(at_s=trio.current_time() - zero))
+
+    async def _ready(self, stack: AsyncExitStack) -> Client:
+        """The client, with its process running if it has one: that takes time of its own.
+
+        One that doesn't greet fails when it is opened.
+        """
+        if not isinstance(self._client, Launch):
+            return self._client
+        client = await stack.enter_async_context(open_process_client(self._client))
+        client.on_news, client.on_failure = self._wire.on_news, self._on_client_gone
+        with suppress(ClientGone):
+            await client.greet()
+        return client
 
     def _proxy_settings(
         self, addresses: Mapping[str, tuple[str, int]], authority: Authority | None
     ) -> ProxySettings:
         scenario = self._scenario
         re_encrypts = scenario.origin.tls and scenario.proxy.tls != "passthrough"
+        own = scenario.origin.own
+        origin_tls = None
+        if authority and re_encrypts:
+            origin_tls = ssl.create_default_context() if own else authority.client_context()
         return ProxySettings(
             backends={name: Address(*place) for name, place in addresses.items()},
             tls=scenario.proxy.tls,
-            origin_tls=authority.client_context() if authority and re_encrypts else None,
+            origin_tls=origin_tls,
+            origin_hostname=own.host if own else "localhost",
+            protocol=scenario.origin.protocol,
             round_robin=scenario.proxy.balance == "round_robin",
             seed=self._seed,
         )
 
     async def _play_client(self, client: Client, proxy: Proxy, authority: Authority | None) -> None:
+        with certificate_file(authority.certificate_pem if authority else b"") as ca_file:
+            await self._play_opened(client, proxy, authority, ca_file)
+
+    async def _play_opened(
+        self, client: Client, proxy: Proxy, authority: Authority | None, ca_file: str
+    ) -> None:
         scenario = self._scenario
         settings = Settings(
             host=proxy.port.host,
             port=proxy.port.number,
             pool=Pool(**asdict(scenario.client.pool)),
-            serve=scenario.origin.serve,
+            serve=scenario.origin.protocol,
+            user=self._servers.user,
+            password=self._servers.password,
+            database=self._servers.database,
             tls=scenario.proxy.tls != "off",
             ca_pem=authority.certificate_pem if authority else b"",
+            ca_file=ca_file,
+            idiomatic=self._idiomatic,
             seed=self._seed,
-            report_leak=self._on_leak_reported,
+            report_leak=self._wire.on_leak_reported,
         )
-        descriptors = self._fabric.open_descriptors()
+        census = Census(client, self._fabric, proxy.port.number)
         host = self._host = ClientHost(client, settings, self._tell, self._watchdog)
-        self._caller = Caller(host, self._fabric, scenario.origin.serve, self._tell, self._zero)
+        self._caller = Caller(host, self._fabric, scenario.origin, self._tell, self._zero)
         workload = Workload(
             scenario,
             self._seed,
@@ -234,7 +281,8 @@ class Stage:
                     tasks.start_soon(self._report_forever)
                 await host.opened.wait()
                 if not host.failed:
-                    await workload.run()
+                    with self._workload:
+                        await workload.run()
                 host.ask_to_close()
                 await host.closed.wait()
         except* RuntimeError as group:
@@ -242,38 +290,16 @@ class Stage:
             if STACK_CORRUPTED not in str(_leaf(group)):
                 raise
             self._tell_left_open()
-        await self._look_for_leaks(proxy, descriptors)
-
-    # --- leaks ------------------------------------------------------------------------------
-
-    async def _look_for_leaks(self, proxy: Proxy, descriptors_before: int) -> None:
-        """Wait until what the client had open is gone, and tell what is not."""
-        await self._settle(proxy, descriptors_before)
-        if self._lost:
-            self._tell_leak("sockets", self._lost, "closed by nobody but the garbage collector")
-        descriptors = self._fabric.open_descriptors() - descriptors_before
-        if self._ports:
-            self._tell_leak("sockets", len(self._ports), "client sockets that are still open")
-        elif descriptors > 0 and not proxy.open_connections:
-            self._tell_leak("descriptors", descriptors, "open files that were not open before")
-
-    async def _settle(self, proxy: Proxy, descriptors_before: int) -> None:
-        """Give connections and descriptors a while to be gone."""
-        give_up = trio.current_time() + SETTLE_LIMIT_S
-        while trio.current_time() < give_up:
-            descriptors = self._fabric.open_descriptors() - descriptors_before
-            if not self._ports and not proxy.open_connections and descriptors <= 0:
-                return
-            await trio.sleep(SETTLE_POLL_S)
-
-    def _tell_leak(self, what: str, count: int, detail: str) -> None:
-        self._tell(Leaked(at_s=self._at_s(), what=what, count=count, detail=detail))
+        if not (isinstance(client, ProcessClient) and client.failure):  # else nothing is left
+            await look_for_leaks(census, self._wire, proxy, self._tell, self._at_s)
 
     # --- what is told -----------------------------------------------------------------------
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, CallCancelled) and self._proxy is not None:
             self._proxy.injector.note_cancelled(event.nonce, trio.current_time())
+        if isinstance(event, CallFailed | CallUnknown) and event.kind == "refused":
+            self._wire.on_call_refused()
         self.history.add(event)
 
     def _tell_started(self) -> None:
@@ -289,32 +315,20 @@ class Stage:
                 pool_max_overflow=pool.max_overflow,
                 pool_timeout_s=pool.timeout_s,
                 backends=self._scenario.origin.backends,
-                supports=tuple(sorted(getattr(self._client, "SUPPORTS", ()))),
+                origin_tells=self._scenario.origin.tells,
+                supports=self._supports,
             )
         )
 
-    def _on_dialed(self, port: int, outcome: str, began: float) -> None:
-        now = trio.current_time()
-        self._tell(
-            Dialed(at_s=now - self._zero, local_port=port, outcome=outcome, took_s=now - began)
-        )
-        if outcome == "ok":
-            self._ports.add(port)
-        elif outcome == "refused" and self._proxy is not None:
+    def _on_refused(self, now: float) -> None:
+        if self._proxy is not None:
             self._proxy.injector.note_refused(now)
 
-    def _on_closed(self, port: int) -> None:
-        self._ports.discard(port)
-        self._tell(SocketClosed(at_s=self._at_s(), local_port=port))
-
-    def _on_lost(self, port: int) -> None:
-        self._on_closed(port)
-        self._lost += 1
-
-    def _on_leak_reported(self, where: str) -> None:
-        # Without the folders above: the same run has the same history on any machine.
-        place = "/".join(where.replace("\\", "/").split("/")[-2:])
-        self._tell(LeakReported(at_s=self._at_s(), where=place))
+    def _on_client_gone(self, message: str) -> None:
+        """The client's process is of no use any more: end the workload, which can't go on."""
+        if self._host is not None:
+            self._host.give_up(message)
+        self._workload.cancel()
 
     def _on_phase(self, phase: str) -> None:
         self._phase = phase
@@ -341,6 +355,11 @@ class Stage:
 
     def _at_s(self) -> float:
         return trio.current_time() - self._zero
+
+
+def _identity(authority: Authority) -> Identity:
+    """Who a real server says it is when it does TLS itself."""
+    return Identity(*authority.server_pems(), authority.client_context())
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -141,7 +141,8 @@ class Workload:
             ok = await self._probe(number, pool.size, together=0)
             calm = calm + 1 if ok else 0
             await self._sleep_until(trio.current_time() + RECOVERY_PAUSE_S)
-        if calm == CALM_ROUNDS and self._scenario.origin.serve == "http":
+        origin = self._scenario.origin
+        if calm == CALM_ROUNDS and origin.protocol != "echo" and "names" in origin.tells:
             await self._probe(number + 1, capacity, together=capacity)
 
     async def _probe(self, number: int, count: int, together: int) -> bool:

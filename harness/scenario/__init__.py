@@ -9,11 +9,13 @@ from harness.scenario.catalogue import bundled_root, default_root, files_below, 
 from harness.scenario.explain import Page, Row, explain, listing, words
 from harness.scenario.glossary import GLOSSARY
 from harness.scenario.model import (
+    SERVER_FABRIC,
     AbandonWords,
     CancelWords,
     ClientSettings,
     Level,
     Origin,
+    OwnServer,
     Perturb,
     PhaseWords,
     PoolWords,
@@ -39,6 +41,7 @@ from harness.scenario.writing import Document, document_of, written
 
 __all__ = [
     "GLOSSARY",
+    "SERVER_FABRIC",
     "SWEPT",
     "AbandonWords",
     "CancelWords",
@@ -46,6 +49,7 @@ __all__ = [
     "Document",
     "Level",
     "Origin",
+    "OwnServer",
     "Page",
     "Perturb",
     "PhasePlan",

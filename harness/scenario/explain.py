@@ -26,6 +26,7 @@ from harness.scenario.model import (
     CancelWords,
     ClientSettings,
     Origin,
+    OwnServer,
     Perturb,
     PhaseWords,
     PoolWords,
@@ -62,6 +63,7 @@ class Row:
 _SETTINGS: dict[str, type[Any]] = {
     "the top level": Head,
     "origin": Origin,
+    "serve, with your own server": OwnServer,
     "proxy": Proxy,
     "client": ClientSettings,
     "client.pool": PoolWords,

@@ -20,6 +20,45 @@ ProxyTls: TypeAlias = Literal["off", "passthrough", "terminate"]
 FabricWord: TypeAlias = Literal["loopback", "virtual"]
 PACKET_FABRICS: tuple[FabricWord, ...] = ("virtual",)
 """The fabrics on which packets can be struck."""
+SERVER_FABRIC: FabricWord = "loopback"
+"""The fabric with real time, which servers that are programs of their own need."""
+ServeWord: TypeAlias = Literal["http", "echo", "postgres", "redis"]
+BUILT_IN: tuple[ServeWord, ...] = ("http", "echo")
+"""What the harness serves itself; the others are real servers, in processes of their own."""
+DATABASES: tuple[ServeWord, ...] = ("postgres", "redis")
+"""Servers that are asked afterwards what they executed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnServer:
+    """A server of the user's own, by its address; it is there before the run and after it."""
+
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
+
+    address: Annotated[
+        str,
+        Field(
+            description="host and port of your own server; who you are there say PGUSER, "
+            "PGPASSWORD, PGDATABASE and REDIS_PASSWORD in the environment",
+            examples=["10.9.0.2:5432"],
+        ),
+    ]
+    protocol: Annotated[ServeWord, Field(description="what your own server speaks")]
+
+    def __post_init__(self) -> None:
+        if not self.host or not 1 <= self.port <= 65_535:
+            raise ValueError(f"{self.address!r} is no address; write 10.9.0.2:5432 or [::1]:5432")
+
+    @property
+    def host(self) -> str:
+        """The name or number before the port."""
+        return self.address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+
+    @property
+    def port(self) -> int:
+        """The port; 0 if there is none."""
+        digits = self.address.rpartition(":")[2]
+        return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 5 else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +67,10 @@ class Origin:
 
     __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
-    serve: Annotated[Literal["http", "echo"], Field(description="what the backends speak")] = "http"
+    serve: Annotated[
+        ServeWord | OwnServer,
+        Field(description="what the backends speak, or where your own server is"),
+    ] = "http"
     backends: Annotated[
         tuple[str, ...], Field(min_length=1, description="one server each; the first is in use")
     ] = ("blue",)
@@ -37,6 +79,31 @@ class Origin:
         DurationS | None,
         Field(description="the server closes connections idle for longer, and says so from 1s on"),
     ] = None
+
+    @property
+    def protocol(self) -> ServeWord:
+        """What the backends speak."""
+        return self.serve.protocol if isinstance(self.serve, OwnServer) else self.serve
+
+    @property
+    def own(self) -> OwnServer | None:
+        """The user's own server, if there is one."""
+        return self.serve if isinstance(self.serve, OwnServer) else None
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the harness serves it itself, so that it runs in virtual time as well."""
+        return self.serve in BUILT_IN
+
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """What it lets be known, in the words of the history's ``RunStarted.origin_tells``."""
+        told = {
+            "executions": self.is_built_in or self.protocol in DATABASES,
+            "names": self.own is None or self.protocol != "http",
+            "sessions": self.protocol == "postgres",
+        }
+        return tuple(word for word, is_told in told.items() if is_told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +153,16 @@ class CancelWords:
     probability: Annotated[Fraction, Field(description="this share of the calls")] = 1.0
     after_s: Annotated[DurationS | None, Field(description="this long into the call")] = None
     step: Annotated[int | None, Field(ge=1, description="at its N-th checkpoint")] = None
+    to: Annotated[
+        int | None,
+        Field(ge=2, description="each call a step later than the one before, up to this, and anew"),
+    ] = None
+
+    def step_of(self, index: int) -> int | None:
+        """The step at which the phase's call of this index is cancelled, or None."""
+        if self.step is None or self.to is None:
+            return self.step
+        return self.step + index % (self.to - self.step + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +200,9 @@ class PhaseWords:
         Field(description="calls begin at this rate, whether or not earlier ones have ended"),
     ] = None
     unsafe: Annotated[Fraction, Field(description="share of calls that must not run twice")] = 0.0
+    session: Annotated[
+        Fraction, Field(description="share of calls that change the session they run in")
+    ] = 0.0
     timeout_s: Annotated[DurationS | None, Field(description="the caller's limit for a call")] = (
         10.0
     )
@@ -217,6 +297,8 @@ class Scenario:
     @property
     def home(self) -> FabricWord:
         """The fabric on which it runs when nobody says otherwise."""
+        if not self.origin.is_built_in:
+            return SERVER_FABRIC
         packets = self.needs_packets or self.perturb.delay_s
         return self.fabric or (PACKET_FABRICS[0] if packets else "loopback")
 

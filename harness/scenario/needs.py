@@ -40,6 +40,8 @@ def _of_phase(phase: PhaseWords, pool: PoolWords) -> Iterator[str]:
         yield "abandon" if phase.abandon.how == "exception" else "abandon_reference"
     if phase.close_after_s is not None:
         yield "close_busy"
+    if phase.session:
+        yield "session"
 
 
 def _of_faults(scenario: Scenario) -> Iterator[str]:

@@ -7,7 +7,7 @@ bad phase hides no bad fault, and nobody has to run the reader six times to fix 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -21,10 +21,12 @@ from harness.scenario.model import (
     FabricWord,
     Level,
     Origin,
+    OwnServer,
     Perturb,
     PhaseWords,
     Proxy,
     Scenario,
+    ServeWord,
 )
 from harness.scenario.nodes import ListNode, MapNode, Node, ScalarNode, plain
 from harness.scenario.problems import Report
@@ -76,7 +78,14 @@ SECTIONS: dict[str, type[Any]] = {
 }
 TOP_WORDS = (*HEAD_WORDS, *SECTIONS, "workload", "faults", "expect")
 
-PLANNED_ORIGINS = ("postgres", "redis")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Serve:
+    """``serve`` as a word: read by itself, so that a mistake in it is told once."""
+
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
+
+    serve: ServeWord
 
 
 def read_file(path: Path, root: Path | None = None) -> Scenario:
@@ -168,7 +177,7 @@ class _Reader:
     def read(self, identity: str, text: str, file: str) -> Scenario:
         """The scenario; raises InputError if anything is wrong."""
         head = self._head()
-        origin, proxy = self._section("origin", Origin), self._section("proxy", Proxy)
+        origin, proxy = self._origin(), self._section("proxy", Proxy)
         client = self._section("client", ClientSettings)
         perturb = self._section("perturb", Perturb)
         phases, faults, checks = self._phases(), self._faults(), self._checks()
@@ -219,17 +228,22 @@ class _Reader:
     def _section(self, name: str, kind: type[T]) -> T | None:
         node = self.sections.get(name)
         value = {} if node is None else plain(node)
-        if name == "origin" and isinstance(value, dict) and self._is_planned(value.get("serve")):
-            return None
         return validated(kind, value, self.report, (name,))
 
-    def _is_planned(self, serve: Any) -> bool:
-        if serve not in PLANNED_ORIGINS and not isinstance(serve, dict):
-            return False
-        what = serve if isinstance(serve, str) else "an address"
-        message = f"{what} can't be served in this version"
-        self.report.on(("origin", "serve"), message, "it is one of http, echo")
-        return True
+    def _origin(self) -> Origin | None:
+        node = self.sections.get("origin")
+        if not isinstance(node, MapNode) or "serve" not in node.entries:
+            return self._section("origin", Origin)
+        value = plain(node)
+        serve = self._serve(value["serve"])
+        origin = validated(Origin, value | {"serve": "http"}, self.report, ("origin",))
+        return None if serve is None or origin is None else replace(origin, serve=serve)
+
+    def _serve(self, value: Any) -> ServeWord | OwnServer | None:
+        if isinstance(value, dict):
+            return validated(OwnServer, value, self.report, ("origin", "serve"))
+        read = validated(_Serve, {"serve": value}, self.report, ("origin",))
+        return None if read is None else read.serve
 
     def _items(self, name: str, example: str) -> tuple[Node, ...]:
         node = self.sections.get(name)

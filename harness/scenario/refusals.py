@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.errors import Problem
 from harness.faults import PacketFault
 from harness.scenario.compose import compose
-from harness.scenario.model import PACKET_FABRICS, Scenario
+from harness.scenario.model import PACKET_FABRICS, SERVER_FABRIC, Scenario
 from harness.scenario.problems import Report
 
 DELAYS_PACKETS = "virtual"
@@ -15,7 +15,8 @@ DELAYS_PACKETS = "virtual"
 def refusals(scenario: Scenario, fabric: str) -> list[Problem]:
     """Why a fabric can't play a scenario, at the place of each fault it lacks; empty if it can."""
     delayed = scenario.perturb.delay_s and fabric != DELAYS_PACKETS
-    if fabric in PACKET_FABRICS and not delayed:
+    needs_server = not scenario.origin.is_built_in and fabric != SERVER_FABRIC
+    if fabric in PACKET_FABRICS and not delayed and not needs_server:
         return []
     report = Report(scenario.file or f"{scenario.id}.yaml")
     # The text was read once without a mistake, so it is composed again without one.
@@ -27,4 +28,8 @@ def refusals(scenario: Scenario, fabric: str) -> list[Problem]:
     if delayed:
         message = f"only {DELAYS_PACKETS} can delay every packet, and this is {fabric}"
         report.on(("perturb", "delay"), message, f"say --on {DELAYS_PACKETS}", key=True)
+    if needs_server:
+        what = "a server of your own" if scenario.origin.own else scenario.origin.protocol
+        message = f"{what} needs real time, and the {fabric} fabric has none"
+        report.on(("origin", "serve"), message, f"say --on {SERVER_FABRIC}")
     return report.problems

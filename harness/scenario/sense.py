@@ -14,6 +14,7 @@ from harness.registry import did_you_mean
 from harness.scenario.entries import ReadCheck, ReadFault
 from harness.scenario.model import (
     PACKET_FABRICS,
+    SERVER_FABRIC,
     ClientSettings,
     FabricWord,
     Origin,
@@ -72,6 +73,18 @@ def _origin(parts: Parts, report: Report) -> None:
         elif name in seen:
             report.on(path, f"backend {shown(name)} stands here again", "give each its own name")
         seen.add(name)
+    _served(parts.origin, report)
+
+
+def _served(origin: Origin, report: Report) -> None:
+    """What goes with some servers and not with others."""
+    if origin.own is not None and len(origin.backends) > 1:
+        message = f"one address is one backend, and here are {len(origin.backends)}"
+        report.on(("origin", "backends"), message, "leave backends out")
+    if origin.keep_alive_s is not None and origin.serve != "http":
+        what = "a server of your own" if origin.own else origin.protocol
+        message = f"{what} keeps connections as it likes, so keep_alive means nothing to it"
+        report.on(("origin", "keep_alive"), message, "leave it out; close strikes idle", key=True)
 
 
 def _proxy(parts: Parts, report: Report) -> None:
@@ -108,6 +121,7 @@ def _workload(parts: Parts, report: Report) -> None:
         _phase(phase, given, path, report)
         _cancelled(phase, path, report)
         _framed(phase, parts.origin, path, report)
+        _marked(phase, parts.origin, path, report)
     if parts.phases and all(phase and phase.calls is None for phase, _ in parts.phases):
         hint = "add a phase such as {phase: load, callers: 4, calls: 100}"
         report.on(("workload",), "no phase makes a call", hint)
@@ -139,12 +153,22 @@ def _cancelled(phase: PhaseWords, path: Path, report: Report) -> None:
     elif cancel.after_s is not None and cancel.step is not None:
         message = "after and step both say when to cancel"
         report.on((*place, "step"), message, "keep one", key=True)
+    if cancel.to is not None and (cancel.step is None or cancel.to <= cancel.step):
+        message = "to counts on from step, and there is nothing between"
+        report.on((*place, "to"), message, "write step: 1, to: 40", key=True)
 
 
 def _framed(phase: PhaseWords, origin: Origin | None, path: Path, report: Report) -> None:
-    if origin is not None and origin.serve == "echo" and phase.framing != "length":
-        message = f"an echo has no framing, so {phase.framing} means nothing to it"
+    if origin is not None and origin.protocol != "http" and phase.framing != "length":
+        what = "an echo" if origin.protocol == "echo" else origin.protocol
+        message = f"{what} has no framing, so {phase.framing} means nothing to it"
         report.on((*path, "framing"), message, "leave it out, or write origin: {serve: http}")
+
+
+def _marked(phase: PhaseWords, origin: Origin | None, path: Path, report: Report) -> None:
+    if origin is not None and origin.protocol != "postgres" and phase.session:
+        message = f"only a session of postgres can be changed, and the origin is {origin.protocol}"
+        report.on((*path, "session"), message, "write origin: {serve: postgres}", key=True)
 
 
 def _trigger(fault: ReadFault, parts: Parts, report: Report) -> None:
@@ -225,9 +249,15 @@ def _protocol(fault: ReadFault, parts: Parts, report: Report) -> None:
     if protocol is None:
         return
     place = (*fault.path, "fault")
-    if parts.origin is not None and parts.origin.serve != protocol:
-        message = f"{name} speaks {protocol}, and the origin serves {parts.origin.serve}"
+    spoken = (protocol, *getattr(fault.spec.fault, "ALSO_SPEAKS", ()))
+    if parts.origin is not None and parts.origin.protocol not in spoken:
+        words = " and ".join(spoken)
+        message = f"{name} speaks {words}, and the origin serves {parts.origin.protocol}"
         report.on(place, message, f"write origin: {{serve: {protocol}}}")
+    elif parts.origin is not None and parts.origin.protocol != protocol:
+        for word in [key for key in ("timeout",) if getattr(fault.spec.fault, f"{key}_s", None)]:
+            message = f"{parts.origin.protocol} announces no {word}, as {protocol} does"
+            report.on((*fault.path, word), message, "leave it out, and write idle: 1s", key=True)
     if parts.proxy is not None and parts.proxy.tls == "passthrough":
         message = f"{name} must read what is said, and passthrough shows it only ciphertext"
         report.on(place, message, "write proxy: {tls: terminate}")
@@ -265,11 +295,28 @@ def _recovery(parts: Parts, report: Report) -> None:
 
 
 def _fabric(parts: Parts, report: Report) -> None:
+    if parts.origin is not None and not parts.origin.is_built_in:
+        _real_time(parts, parts.origin, report)
+        return
     if parts.fabric is None or parts.fabric in PACKET_FABRICS:
         return
     for fault in [f for f in parts.faults if isinstance(f.spec.fault, PacketFault)][:1]:
         message = f"{fault.spec.name} needs packets, and the {parts.fabric} fabric has none"
         report.on(("fabric",), message, f"write fabric: {PACKET_FABRICS[0]}, or leave it out")
+
+
+def _real_time(parts: Parts, origin: Origin, report: Report) -> None:
+    """A server that is a program of its own has the kernel's sockets and the world's time."""
+    what = "a server of your own" if origin.own else origin.protocol
+    if parts.fabric not in {None, SERVER_FABRIC}:
+        message = f"{what} needs real time, and the {parts.fabric} fabric has none"
+        report.on(("fabric",), message, f"write fabric: {SERVER_FABRIC}, or leave it out")
+    for fault in [f for f in parts.faults if isinstance(f.spec.fault, PacketFault)][:1]:
+        message = f"{fault.spec.name} needs packets, and {what} needs {SERVER_FABRIC}, without any"
+        report.on((*fault.path, "fault"), message, "write stall, close or reset instead")
+    if parts.perturb is not None and parts.perturb.delay_s:
+        message = f"delay needs virtual time, and {what} needs {SERVER_FABRIC}"
+        report.on(("perturb", "delay"), message, "leave it out, or write think", key=True)
 
 
 def _named(checks: Iterable[ReadCheck], name: str) -> list[ReadCheck]:

@@ -40,6 +40,7 @@ class PlannedCall:
     cancel: Cancellation | None
     abandon: Literal["exception", "reference"] | None
     think_s: float = 0.0
+    session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class PhasePlan(Sequence[PlannedCall]):
         mark = random.getrandbits(24)
         lucky = self._spread(index)
         unsafe = lucky[0] < phase.unsafe
-        cancel = _cancellation(phase, lucky[1])
+        cancel = _cancellation(phase, index, lucky[1])
         nonce = _nonce("p", self.ordinal, index, mark)
         return PlannedCall(
             nonce=nonce,
@@ -88,6 +89,7 @@ class PhasePlan(Sequence[PlannedCall]):
             cancel=cancel,
             abandon=None if cancel is not None else _abandonment(phase, lucky[2]),
             think_s=think_s(self.perturb, self.seed, nonce),
+            session=lucky[3] < phase.session,
         )
 
     def _spread(self, index: int) -> list[float]:
@@ -100,7 +102,7 @@ class PhasePlan(Sequence[PlannedCall]):
         return [(starts.random() + index * step) % 1.0 for step in _STEPS]
 
 
-_STEPS = ((5**0.5 - 1) / 2, 2**0.5 - 1, 3**0.5 - 1)
+_STEPS = ((5**0.5 - 1) / 2, 2**0.5 - 1, 3**0.5 - 1, 7**0.5 - 2)
 
 
 def plan_phase(
@@ -132,11 +134,11 @@ def _nonce(letter: str, ordinal: int, index: int, mark: int) -> str:
     return f"{letter}{ordinal}-c{index + 1}-{mark:06x}"
 
 
-def _cancellation(phase: PhaseWords, luck: float) -> Cancellation | None:
+def _cancellation(phase: PhaseWords, index: int, luck: float) -> Cancellation | None:
     words = phase.cancel
     if words is None or luck >= words.probability:
         return None
-    return Cancellation(after_s=words.after_s, step=words.step)
+    return Cancellation(after_s=words.after_s, step=words.step_of(index))
 
 
 def _abandonment(phase: PhaseWords, luck: float) -> Literal["exception", "reference"] | None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import ceil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -192,6 +193,29 @@ class Settings:
         """The origin as an HTTP client names it."""
         return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
+    @property
+    def libpq(self) -> dict[str, Any]:
+        """The origin in the parameters of libpq, for psycopg and what stands on it.
+
+        ``gssencmode`` is disabled, and without TLS ``sslmode`` too, for each would cost a round
+        trip that finds nothing (PostgreSQL's manual, section 34.1.2).
+        """
+        parameters: dict[str, Any] = {
+            "host": self.server_hostname if self.tls else self.host,
+            "port": self.port,
+            "user": self.user,
+            "dbname": self.database,
+            "connect_timeout": max(1, ceil(self.pool.connect_timeout_s)),
+            "gssencmode": "disable",
+            "sslmode": "verify-full" if self.tls else "disable",
+        }
+        if self.password:
+            parameters["password"] = self.password
+        if self.tls:
+            parameters["hostaddr"] = self.host  # where to connect; ``host`` is the name to verify
+            parameters["sslrootcert"] = self.ca_file
+        return parameters
+
     def ssl_context(self) -> ssl.SSLContext | None:
         """A context that trusts this run's authority and checks names; None without TLS."""
         if not self.tls:
@@ -275,19 +299,22 @@ class Call:
         run = ("EVAL", CALL_SCRIPT, "0", self.nonce, str(asked.size_bytes), unsafe, body, *meeting)
         commands: list[tuple[str, ...]] = []
         if asked.slow_s:
-            commands.append(("BLPOP", f"never:{self.nonce}", str(asked.slow_s)))
+            slow_s = max(asked.slow_s, BLOCKING_LEAST_S)
+            commands.append(("BLPOP", f"chaos:never:{self.nonce}", str(slow_s)))
         if asked.together:
             commands.append(("EVAL", MEETING_SCRIPT, "0", *meeting))
-            commands.append(("BLPOP", f"gate:{asked.group}", str(MEETING_LIMIT_S)))
+            commands.append(("BLPOP", f"chaos:gate:{asked.group}", str(MEETING_LIMIT_S)))
         return [*commands, run]
 
 
+BLOCKING_LEAST_S = 0.002
+"""Redis 6.2 cuts a timeout to whole milliseconds: 0.001 may become 0, which is for ever."""
 MEETING_LIMIT_S = 3.0
 """How long calls of a group wait for one another."""
 CALL_SCRIPT = """
 local nonce, size, unsafe = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local group, wanted = ARGV[5], tonumber(ARGV[6])
-if wanted > 0 and tonumber(redis.call('GET', 'arrived:' .. group)) < wanted then
+if wanted > 0 and tonumber(redis.call('GET', 'chaos:arrived:' .. group)) < wanted then
   return redis.error_reply('ALONE fewer than ' .. wanted .. ' calls came together')
 end
 local now = redis.call('TIME')
@@ -298,9 +325,9 @@ return string.sub(string.rep(line, math.floor(size / #line) + 1), 1, size)
 """
 MEETING_SCRIPT = """
 local group, wanted = ARGV[1], tonumber(ARGV[2])
-local arrived = redis.call('INCR', 'arrived:' .. group)
+local arrived = redis.call('INCR', 'chaos:arrived:' .. group)
 if arrived == wanted then
-  for _ = 1, wanted do redis.call('RPUSH', 'gate:' .. group, '1') end
+  for _ = 1, wanted do redis.call('RPUSH', 'chaos:gate:' .. group, '1') end
 end
 return arrived
 """

@@ -24,8 +24,10 @@ MESSAGE_LIMIT = 300
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 CHAIN_LIMIT = 50
 _SAYS_CLOSED = re.compile(
-    r"disconnected|(?:peer|server|connection) (?:was |is )?closed|closed (?:the )?connection|"
-    r"connection lost|closing transport|not enough data",
+    r"disconnected|(?:peer|server|connection) (?:was |is |has been )?closed|"
+    r"closed (?:the )?connection|connection is lost|terminating connection|EOF detected|"
+    r"connection lost|closing transport|not enough data|incompleteread\(|got length b''|"
+    r"ended prematurely",
     re.IGNORECASE,
 )
 """How libraries word an early end of file, which they raise as a breach of the protocol."""
@@ -33,6 +35,18 @@ _SAYS_POOL_CLOSED = re.compile(
     r"(?:session|connector|pool|client) (?:is |has been )?clos(?:ed|ing)", re.IGNORECASE
 )
 """How libraries word a call that comes after their ``close()``."""
+_SAYS_NO_SLOT = re.compile(r"ConnectionError: (?:No connection available|Too many connections)")
+"""How redis says that its pool has none to give; as the cause it names the timeout of its queue."""
+_WORDED_BY_LIBPQ: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
+    ("refused", re.compile("connection refused", re.IGNORECASE)),
+    ("reset", re.compile("connection reset by peer|broken pipe", re.IGNORECASE)),
+    ("timeout", re.compile("timeout expired|connection timed out", re.IGNORECASE)),
+    ("tls", re.compile("certificate verify failed|does not match host name|not support SSL")),
+    ("closed", re.compile("EOF detected|unexpected eof", re.IGNORECASE)),
+    ("tls", re.compile("SSL error:")),
+    ("protocol", re.compile("lost synchronization|message contents do not agree|invalid response")),
+)
+"""libpq tells what happened in its text alone, whatever it stands behind; the first that fits."""
 _BY_NAME: dict[str, ErrorKind] = {
     "PoolTimeout": "pool_timeout",
     "EmptyPoolError": "pool_timeout",
@@ -52,9 +66,39 @@ _BY_NAME: dict[str, ErrorKind] = {
     "ClientResponseError": "protocol",
     "HTTPStatusError": "protocol",
     "ProtocolError": "protocol",
+    "sqlalchemy.TimeoutError": "pool_timeout",
+    "TooManyRequests": "pool_timeout",
+    "PoolClosed": "pool_closed",
+    "AdminShutdown": "closed",
+    "AdminShutdownError": "closed",
+    "CrashShutdown": "closed",
+    "CrashShutdownError": "closed",
+    "IdleSessionTimeout": "closed",
+    "IdleSessionTimeoutError": "closed",
+    "IdleInTransactionSessionTimeout": "closed",
+    "IdleInTransactionSessionTimeoutError": "closed",
+    "ConnectionTimeout": "timeout",
+    "QueryCanceled": "timeout",
+    "QueryCanceledError": "timeout",
+    "InternalClientError": "protocol",
+    "InvalidResponse": "protocol",
+    "urllib3.NewConnectionError": "other",
+    "urllib3.ClosedPoolError": "pool_closed",
+    "urllib3.ResponseError": "protocol",
+    "urllib3.DecodeError": "protocol",
+    "urllib3.InvalidHeader": "protocol",
+    "urllib3.SSLError": "tls",
+    "requests.Timeout": "timeout",
+    "requests.HTTPError": "protocol",
+    "requests.RetryError": "protocol",
+    "requests.ChunkedEncodingError": "protocol",
+    "requests.ContentDecodingError": "protocol",
+    "httpx.DecodingError": "protocol",
 }
-"""Classes of httpx, httpcore, urllib3, redis, asyncio, anyio, trio, asyncpg, aiohttp. The nearest
-base that stands here counts."""
+"""Classes of httpx, httpcore, urllib3, redis, asyncio, anyio, trio, asyncpg, aiohttp, requests. The
+nearest base that stands here counts. A name that means different things to different libraries
+stands behind its package's; ``other`` says that what lies below tells more: urllib3 derives its
+refused connections from its timeouts."""
 _SAYS_ERRNO = re.compile(r"\[Errno (\d+)\]")
 """asyncio puts several failed attempts to connect into the text of one OSError."""
 
@@ -74,6 +118,9 @@ def outcome_of(error: BaseException) -> Outcome:
     An exception may say itself whether bytes may have left (``sent``) and what happened (``kind``),
     as those of our own pool do; of others only what can't have reached the server counts as failed.
     """
+    told = getattr(error, "outcome", None)
+    if isinstance(told, Outcome):
+        return told  # by the client's own process
     message = _message(error)
     if isinstance(error, Abandoned):
         return Outcome("unknown", "abandoned", message)
@@ -82,7 +129,7 @@ def outcome_of(error: BaseException) -> Outcome:
     sent, kind = getattr(error, "sent", None), getattr(error, "kind", None)
     if isinstance(sent, bool) and kind in ERROR_KINDS:
         return Outcome("unknown" if sent else "failed", kind, message)
-    kind = _kind_told(error)
+    kind = "pool_timeout" if _SAYS_NO_SLOT.match(message) else _kind_told(error)
     if kind in {"protocol", "other"}:
         kind = _kind_worded(message, kind)
     return Outcome("failed" if kind in NEVER_SENT else "unknown", kind, message)
@@ -94,8 +141,12 @@ def _kind_told(error: BaseException) -> ErrorKind:
     if seen not in {"protocol", "other"}:
         return seen
     links = list(_told(error))
-    kinds = [*map(_kind_of_system, links), *map(_kind_named, links)]
-    return next((known for known in kinds if known != "other"), "other")
+    known: ErrorKind = "other"
+    for kind in (*map(_kind_of_system, links), *map(_kind_named, links)):
+        if kind not in {"protocol", "other"}:
+            return kind
+        known = kind if known == "other" else known
+    return known
 
 
 def _kind_of_system(link: BaseException) -> ErrorKind:
@@ -109,8 +160,10 @@ def _kind_named(link: BaseException) -> ErrorKind:
     if isinstance(link, OSError) and link.errno is not None:
         return "other"  # then that says more
     for base in type(link).__mro__:
-        if base.__name__ in _BY_NAME:
-            return _BY_NAME[base.__name__]
+        package = base.__module__.partition(".")[0]
+        for name in (f"{package}.{base.__name__}", base.__name__):
+            if name in _BY_NAME:
+                return _BY_NAME[name]
     if isinstance(link, ConnectionError):
         return "closed"  # raised by asyncio for a transport that is closing, not by a system call
     if isinstance(link, OSError) and (said := _SAYS_ERRNO.search(str(link))):
@@ -119,6 +172,9 @@ def _kind_named(link: BaseException) -> ErrorKind:
 
 
 def _kind_worded(message: str, kind: ErrorKind) -> ErrorKind:
+    for told, says in _WORDED_BY_LIBPQ if kind == "other" else ():
+        if says.search(message):
+            return told
     if _SAYS_CLOSED.search(message):
         return "closed"
     return "pool_closed" if _SAYS_POOL_CLOSED.search(message) else kind

@@ -38,7 +38,7 @@ def test_the_help_of_a_command_mentions_all_its_options(harness, name):
     done = harness(name, "--help")
     assert done.exit_code == 0
     for parameter in command_of(name).params:
-        if isinstance(parameter, click.Option):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
             assert parameter.opts[0] in done.output
             assert parameter.help
 

@@ -7,6 +7,7 @@ from made import result
 
 import harness.cli.run as run_module
 from harness.checks import Verdict
+from harness.choice import ClientChoice
 from harness.errors import SetupError
 from harness.runner import Interrupted, Progress
 
@@ -69,7 +70,7 @@ def test_a_scenario_named_twice_runs_once(here, harness, runner):
 def test_options_reach_the_runner(here, harness, runner):
     harness("run", "a", "--seed", "9", "--repeat", "3", "--jobs", "2", "--keep", here / "kept")
     options = runner.options
-    assert (options.client, options.seed, options.repeat) == ("reference", 9, 3)
+    assert (options.client, options.seed, options.repeat) == (ClientChoice(), 9, 3)
     assert (options.jobs, options.keep) == (2, here / "kept")
 
 

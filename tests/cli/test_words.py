@@ -63,3 +63,10 @@ def test_an_unknown_word_names_the_nearest(harness):
     done = harness("explain", "stal")
     assert done.exit_code == 3
     assert "did you mean 'stall'?" in done.stderr
+
+
+def test_a_client_has_a_page_with_its_mapping_and_what_it_can_do(harness):
+    shown = harness("explain", "urllib3+idiomatic")
+    assert shown.exit_code == 0
+    assert "``timeout`` -> ``pool_timeout``" in shown.stdout
+    assert "- can't: max_overflow, recycle" in shown.stdout

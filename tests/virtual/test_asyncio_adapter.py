@@ -2,13 +2,11 @@
 
 import asyncio
 
-import pytest
 import trio
 from kit import virtually
 
 from harness.clients import Call, Settings
-from harness.clients._asyncio import AsyncioClient, check_fabric, hosted, runs_on
-from harness.errors import InputError
+from harness.clients._asyncio import AsyncioClient, hosted, runs_on
 from harness.worker.contract import Asked
 
 STEPS = 4
@@ -84,17 +82,6 @@ async def test_a_client_on_trio_is_itself_on_any_fabric():
     client = OnTrio()
     async with hosted(client, None) as same:
         assert same is client
-
-
-async def test_a_client_on_asyncio_is_refused_where_there_is_no_virtual_network():
-    says = "OnAsyncio runs on asyncio, and asyncio clients run on the virtual fabric; say --on virt"
-    with pytest.raises(InputError, match=says):
-        async with hosted(OnAsyncio(), None):
-            pass
-    with pytest.raises(InputError, match=says):
-        check_fabric(OnAsyncio, virtual=False)
-    check_fabric(OnAsyncio, virtual=True)
-    check_fabric(OnTrio, virtual=False)
 
 
 def test_the_steps_of_the_last_calls_are_remembered_no_more_than_that(monkeypatch):
