@@ -7,6 +7,7 @@ from typing import Any
 
 from harness import registry
 from harness.checks._base import EVIDENCE_LIMIT, Check, Finding, Verdict, finding, worst
+from harness.checks._detection import detection_s
 
 __all__ = [
     "EVIDENCE_LIMIT",
@@ -14,6 +15,7 @@ __all__ = [
     "Finding",
     "Verdict",
     "all_checks",
+    "detection_s",
     "finding",
     "worst",
 ]

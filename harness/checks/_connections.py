@@ -40,6 +40,11 @@ class Connection:
     closed: tuple[int, ConnectionClosed] | None = None
     set_up_failed: bool = False
 
+    @property
+    def is_cancel(self) -> bool:
+        """Whether it came to cancel a query of another connection."""
+        return self.closed is not None and self.closed[1].purpose == "cancel"
+
     def was_usable(self) -> bool:
         """Tell whether the connection could have served; one turned away at once could not."""
         if self.set_up_failed:
@@ -53,7 +58,10 @@ Ports: TypeAlias = dict[int, Connection]
 
 
 def connections(history: History) -> list[Connection]:
-    """Every connection the proxy accepted, in order of time."""
+    """Every connection the proxy accepted, in order of time.
+
+    What only asked a server to cancel a query is no connection of a pool, and isn't among them.
+    """
     found: dict[int, Connection] = {}
     ports: Ports = {}
     for number, event in in_order(history):
@@ -63,7 +71,7 @@ def connections(history: History) -> list[Connection]:
                 ports[event.client_port] = connection
         elif connection_of := _subject(event, found, ports):
             _tell(connection_of, number, event)
-    return list(found.values())
+    return [connection for connection in found.values() if not connection.is_cancel]
 
 
 def _subject(event: Event, found: dict[int, Connection], ports: Ports) -> Connection | None:

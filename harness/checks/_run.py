@@ -62,6 +62,12 @@ def capacity(history: History) -> int | None:
     return None if started is None else started.pool_size + started.pool_max_overflow
 
 
+def origin_tells(history: History) -> tuple[str, ...]:
+    """What the origin lets be known of calls: executions, names, sessions."""
+    started = history.first(RunStarted)
+    return ("executions", "names") if started is None else started.origin_tells
+
+
 def is_workload_over(history: History) -> bool:
     """Tell whether the history reaches the end of the scenario's own load."""
     return healed(history) is not None or has_ended(history)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from harness.checks._base import Finding
 from harness.checks._calls import Call, calls
+from harness.checks._run import origin_tells
 from harness.checks._verdicts import decide, many, unknown
 from harness.history import CallFailed, CallOk, Executed, History
 from harness.units import YAML_CONFIG
@@ -40,6 +41,8 @@ class AtMostOnce:
         asked = [call for call in calls(history) if call.invoked.unsafe]
         if not asked:
             return unknown(self, expected, "no unsafe call was made")
+        if "executions" not in origin_tells(history):
+            return unknown(self, expected, "the origin counts no executions")
         if history.first(Executed) is None:
             return unknown(self, expected, "the origin told of no execution at all")
         repeated = [call for call in asked if len(call.executed) > 1]

@@ -9,7 +9,7 @@ from harness.checks._base import Finding
 from harness.checks._fields import AtLeast, AtMost, demand_any
 from harness.checks._run import is_workload_over, until_healed
 from harness.checks._verdicts import bounds, decide, many, unknown
-from harness.history import ConnectionOpened, History, ProxyEvent
+from harness.history import ConnectionClosed, ConnectionOpened, History, ProxyEvent
 from harness.units import YAML_CONFIG
 
 
@@ -47,7 +47,13 @@ class ConnectionsOpened:
         expected = f"{bounds(self.at_most, self.at_least, 'connection')} opened before healing"
         if history.first(ProxyEvent) is None:
             return unknown(self, expected, "the proxy told nothing")
-        opened = [number for number, _ in until_healed(history, ConnectionOpened)]
+        cancels = {
+            event.connection
+            for _, event in history.of(ConnectionClosed)
+            if event.purpose == "cancel"  # of a query: none of the pool's
+        }
+        seen = until_healed(history, ConnectionOpened)
+        opened = [number for number, event in seen if event.connection not in cancels]
         actual = f"{many(len(opened), 'connection')} opened"
         too_many = self.at_most is not None and len(opened) > self.at_most
         too_few = self.at_least is not None and len(opened) < self.at_least

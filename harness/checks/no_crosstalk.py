@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
+from harness.checks._run import origin_tells
 from harness.checks._verdicts import decide, unknown
 from harness.history import CallInvoked, CallOk, History
 from harness.units import YAML_CONFIG
@@ -20,7 +21,7 @@ class NoCrosstalk:
     that is for ``no_silent_truncation`` to judge.
 
     Evidence: the call that got a foreign reply, then the call whose reply it was. Unknown if no
-    reply named a nonce.
+    reply named a nonce, or if the origin is a web server of the user's own.
     """
 
     __pydantic_config__: ClassVar[Any] = YAML_CONFIG
@@ -36,6 +37,8 @@ class NoCrosstalk:
     def judge(self, history: History) -> Finding:
         """Compare each reply's nonce with its call's."""
         expected = "every reply made for the call that got it"
+        if "names" not in origin_tells(history):
+            return unknown(self, expected, "nobody knows what this origin replies to which call")
         named = [(number, ok) for number, ok in history.of(CallOk) if ok.reply_nonce]
         if not named:
             return unknown(self, expected, "no reply named the call it was made for")

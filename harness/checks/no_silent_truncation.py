@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.checks._base import Finding
+from harness.checks._run import origin_tells
 from harness.checks._verdicts import decide, unknown
 from harness.history import CallOk, History
 from harness.units import YAML_CONFIG, format_size
@@ -18,7 +19,8 @@ class NoSilentTruncation:
     The caller knows how many bytes are due and what they are. A call that returned with fewer,
     more or other bytes fails; one that raised an error instead does not.
 
-    Evidence: the calls that returned such a reply. Unknown if no call returned a reply.
+    Evidence: the calls that returned such a reply. Unknown if no call returned a reply, or
+    if the origin is a web server of the user's own.
     """
 
     __pydantic_config__: ClassVar[Any] = YAML_CONFIG
@@ -33,6 +35,8 @@ class NoSilentTruncation:
     def judge(self, history: History) -> Finding:
         """Look at the bytes of each reply."""
         expected = "every reply returned whole and unchanged"
+        if "names" not in origin_tells(history):
+            return unknown(self, expected, "nobody knows what this origin replies to which call")
         replies = history.of(CallOk)
         if not replies:
             return unknown(self, expected, "no call returned a reply")

@@ -7,8 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.errors import InputError, Problem
-from harness.scenario import Scenario, at_value, default_root, find, read_file, variants
+from harness.errors import InputError, Problem, SetupError
+from harness.origin import find_programs
+from harness.scenario import (
+    SERVER_FABRIC,
+    Scenario,
+    at_value,
+    default_root,
+    find,
+    read_file,
+    variants,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,6 +58,42 @@ def expanded(
     if value is None:
         return [variant for scenario in scenarios for variant in variants(scenario)]
     return each(scenarios, lambda scenario: at_value(scenario, value), problems)
+
+
+def with_servers(
+    scenarios: Sequence[Scenario], fabric: str | None = None
+) -> tuple[list[Scenario], str]:
+    """The scenarios whose server can be had here, and a line that says what is left out.
+
+    For who asks for all there are; a scenario that is named, or if there is no other, fails to be
+    set up instead.
+    """
+    whys: dict[str, list[Scenario]] = {}
+    for scenario in scenarios:
+        whys.setdefault(_lacking(scenario, fabric), []).append(scenario)
+    fit = whys.pop("", [])
+    if not fit:
+        return list(scenarios), ""
+    lines = [f"left out: {_counted(len(lacking))}; {why}\n" for why, lacking in whys.items()]
+    return fit, "".join(lines)
+
+
+def _lacking(scenario: Scenario, fabric: str | None) -> str:
+    """Why a scenario's server can't be had; empty if it can, or is none that is started."""
+    origin = scenario.origin
+    if origin.is_built_in or origin.own is not None:
+        return ""
+    if fabric not in {None, SERVER_FABRIC}:
+        return f"real servers run on {SERVER_FABRIC} alone"
+    try:
+        find_programs(origin.protocol, tls=origin.tls)
+    except SetupError as error:
+        return str(error)
+    return ""
+
+
+def _counted(number: int) -> str:
+    return "1 scenario" if number == 1 else f"{number} scenarios"
 
 
 def _read(path: Path, root: Path) -> Scenario:

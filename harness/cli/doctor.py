@@ -25,6 +25,7 @@ from harness.cli.teaching import Taught
 from harness.errors import SetupError
 from harness.fabric.timers import Timers
 from harness.fabric.virtual.determinism import deterministic_scheduling
+from harness.origin import INSTALL, installed
 
 FILES_PER_CONNECTION = 4
 """Client's socket, proxy's two, origin's: all in one process."""
@@ -48,8 +49,8 @@ class Fact:
 def doctor_command() -> None:
     """What this machine can do, and what to do about it where it can't.
 
-    Looks at Python, trio, OpenSSL, timers, file limits, loopback, ports and the servers that
-    `harness bench` compares with. Changes nothing.
+    Looks at Python, trio, OpenSSL, timers, file limits, loopback, ports, the servers that
+    scenarios need and those that `harness bench` compares with. Changes nothing.
 
     Exit codes:
       0  scenarios can run here; what is missing limits something, and it says what
@@ -177,6 +178,13 @@ def _ports() -> Iterator[Fact]:
 
 
 def _servers() -> Iterator[Fact]:
+    for kind, name in {"postgres": "PostgreSQL", "redis": "Redis"}.items():
+        first = next(installed(kind), None)
+        tls = any(programs.has_tls for programs in installed(kind))
+        without = "" if tls else "; none here does TLS by itself"
+        text = "none" if first is None else f"{first.version()} of {first.source}{without}"
+        advice = f"scenarios that need it can't run: {INSTALL}"
+        yield Fact(name, there=first is not None, text=text, advice=advice)
     for name in ("haproxy", "socat"):
         path = shutil.which(name)
         text = path or "`harness bench` goes without it"

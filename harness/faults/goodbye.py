@@ -10,6 +10,7 @@ from pydantic import Field
 
 from harness.connection import StageContext
 from harness.faults._base import DirectionWord
+from harness.faults._postgres import PostgresGoodbyeStage
 from harness.faults._replies import Replies
 from harness.timeline import Data, Fin, Item, Place
 from harness.trigger import Life
@@ -18,11 +19,15 @@ from harness.units import YAML_CONFIG, DurationS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goodbye:
-    """Says farewell in HTTP's own words, then closes as it said.
+    """Says farewell in the protocol's own words, then closes as it said.
 
-    Without ``timeout`` a reply gets ``Connection: close`` and FIN follows its last byte
+    To HTTP without ``timeout`` a reply gets ``Connection: close`` and FIN follows its last byte
     (RFC 9112 section 9.6). With it, replies get ``Keep-Alive: timeout=N`` and the connection is
     closed once it was idle that long (RFC 2068 section 19.7.1.1; N is in whole seconds).
+
+    To PostgreSQL it is the error 57P01 of a server that is shut down, then FIN: at once if the
+    connection is idle or its query unanswered, else behind the reply that is under way. What
+    follows the login's first exchange is such a reply, too.
     """
 
     NAME: ClassVar[str] = "goodbye"
@@ -30,10 +35,12 @@ class Goodbye:
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "{fault: goodbye, when: {response: every 5}}",
         "{fault: goodbye, timeout: 1s}",
+        "{fault: goodbye, when: {idle: 1s}}",
     )
     DIRECTION: ClassVar[DirectionWord] = "downstream"
     ALTERS: ClassVar[bool] = True
     PROTOCOL: ClassVar[str] = "http"
+    ALSO_SPEAKS: ClassVar[tuple[str, ...]] = ("postgres",)
     __pydantic_config__: ClassVar[Any] = YAML_CONFIG
 
     timeout_s: Annotated[
@@ -44,8 +51,14 @@ class Goodbye:
         if self.timeout_s is not None and (self.timeout_s < 1 or self.timeout_s % 1):
             raise ValueError("HTTP counts this timeout in whole seconds; write 1s or 5s")
 
-    def stage(self, context: StageContext, shared: object) -> GoodbyeStage:  # noqa: ARG002 - the contract's arguments
-        """Rewrites heads of replies."""
+    def stage(
+        self,
+        context: StageContext,
+        shared: object,  # noqa: ARG002 - the contract's argument
+    ) -> GoodbyeStage | PostgresGoodbyeStage:
+        """Rewrites heads of HTTP's replies, or adds PostgreSQL's last message."""
+        if context.life.protocol == "postgres":
+            return PostgresGoodbyeStage(context.life, context.now)
         return GoodbyeStage(self.timeout_s, context.life)
 
 

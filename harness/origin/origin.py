@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
@@ -22,9 +22,12 @@ BACKLOG = 1024
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Running backends: where each listens, as (host, port)."""
+    """Running backends: where each listens, as (host, port), and who clients are there."""
 
     addresses: Mapping[str, tuple[str, int]]
+    user: str = ""
+    password: str = field(default="", repr=False)
+    database: str = ""
 
 
 @asynccontextmanager
@@ -35,21 +38,21 @@ async def open_origin(
     tls: ssl.SSLContext | None = None,
     keep_alive_s: float | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
-    zero: float | None = None,
+    zero: Callable[[], float] | None = None,
 ) -> AsyncIterator[Origin]:
     """One server for each name, on loopback, inside the block.
 
     Every execution is told to ``on_event`` as ``Executed``. Raises SetupError if a port can't
-    be had.
+    be had. ``zero`` tells the instant that event times count from: the block's begin, if not given.
     """
-    start = trio.current_time() if zero is None else zero
+    begun = trio.current_time()
     async with open_tasks() as tasks:
         addresses = {}
         meeting = Meeting()
         for name in backends:
             listeners = await _listen()
             addresses[name] = listeners[0].socket.getsockname()[:2]
-            execute = partial(_execute, on_event, start, name)
+            execute = partial(_execute, on_event, zero or (lambda: begun), name)
             server = (
                 EchoServer(execute)
                 if serve == "echo"
@@ -67,9 +70,14 @@ async def _listen() -> list[trio.SocketListener]:
 
 
 def _execute(
-    on_event: Callable[[Event], None], zero: float, backend: str, nonce: str, unsafe: bool
+    on_event: Callable[[Event], None],
+    zero: Callable[[], float],
+    backend: str,
+    nonce: str,
+    unsafe: bool,
 ) -> None:
-    on_event(Executed(at_s=trio.current_time() - zero, nonce=nonce, backend=backend, unsafe=unsafe))
+    now = trio.current_time() - zero()
+    on_event(Executed(at_s=now, nonce=nonce, backend=backend, unsafe=unsafe))
 
 
 async def _serve(

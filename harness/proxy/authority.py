@@ -111,6 +111,12 @@ class Authority:
         self._certificates.trusted.configure_trust(context)
         return context
 
+    def server_pems(self) -> tuple[str, str]:
+        """A server's certificate with its chain, and its key, for a program of its own."""
+        leaf = self._certificates.leaf(LOCAL_NAMES, None)
+        chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
+        return chain.decode("ascii"), leaf.private_key_pem.bytes().decode("ascii")
+
     def server_context(self, problem: CertificateProblem | None = None) -> ssl.SSLContext:
         """A server's context; the certificate follows the name asked for (SNI, RFC 6066 3)."""
         context = self._context_for("", problem)

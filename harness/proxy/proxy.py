@@ -37,9 +37,15 @@ from harness.proxy.relay import Relay
 from harness.proxy.settings import ProxySettings
 from harness.timeline import Direction, Draws, Reset, Side
 from harness.trigger import Life, Scene, Trigger
+from harness.wire.postgres_opening import CANCEL_BYTES, REQUEST_BYTES
 
 CONNECTIONS_LIMIT = 9_000
 """More at once are reset: a process has so many descriptors (two each) and so much memory."""
+CANCEL_TRAFFIC = frozenset(
+    {(CANCEL_BYTES, 0), (REQUEST_BYTES + CANCEL_BYTES, 1), (2 * REQUEST_BYTES + CANCEL_BYTES, 2)}
+)
+"""Bytes up and down of a connection that cancels a query elsewhere: a CancelRequest alone, or after
+encryption was asked for and declined."""
 ACCEPTS_LIMIT = 64
 """After so many accepts in one go, others run."""
 WAITING_LIMIT = 4096
@@ -166,7 +172,7 @@ class Proxy:
 
     async def _serve(self, wire: Wire, ordinal: int) -> None:
         backend = self.backends.choose()
-        life = Life(ordinal, trio.current_time(), backend)
+        life = Life(ordinal, trio.current_time(), backend, protocol=self.settings.protocol)
         self._name_flow(FlowKey(Side.CLIENT, wire.peer_port), ordinal)
         self._on_event(
             ConnectionOpened(
@@ -290,15 +296,19 @@ class Proxy:
             self.injector.tell_fired(charge, now, ordinal, fired.where)
 
     def _tell_closed(self, connection: Connection) -> None:
+        passed = connection.passed_bytes
+        moved_bytes = (passed[Direction.UPSTREAM], passed[Direction.DOWNSTREAM])
+        is_cancel = self.settings.protocol == "postgres" and moved_bytes in CANCEL_TRAFFIC
         self._on_event(
             ConnectionClosed(
                 at_s=self.at_s(),
                 connection=connection.life.ordinal,
                 by=connection.ended_by or "proxy",
                 how=connection.ended_how or "reset",
-                bytes_up=connection.passed_bytes[Direction.UPSTREAM],
-                bytes_down=connection.passed_bytes[Direction.DOWNSTREAM],
+                bytes_up=moved_bytes[0],
+                bytes_down=moved_bytes[1],
                 exchanges=connection.life.exchange,
+                purpose="cancel" if is_cancel else "",
             )
         )
 

@@ -18,9 +18,11 @@ from harness.proxy.backends import Backends
 from harness.proxy.charge import Charge
 from harness.proxy.ends import READ_BYTES, End, PlainEnd, TlsEnd
 from harness.proxy.injector import Injector
+from harness.proxy.negotiation import ALPN, ask_for_tls, negotiate, refuse_plain_text
 from harness.proxy.orders import Orders
 from harness.proxy.settings import ProxySettings
 from harness.trigger import Life, Scene
+from harness.wire.postgres_opening import Opening
 
 DIAL_LIMIT_S = 5.0
 HANDSHAKE_LIMIT_S = 30.0
@@ -67,9 +69,12 @@ class Reception:
         """The two ends, ready to relay; raises Refused if it doesn't come to that."""
         head = await self._admit(wire, life)
         plain = PlainEnd(wire, self._proxy.fabric, head)
-        client = await self._shake_hands(plain, life)
+        opening = None
+        if self._proxy.settings.protocol == "postgres" and self._proxy.settings.tls != "off":
+            plain, opening = await self._negotiated(plain, life)
+        client = plain if opening in _PLAIN else await self._shake_hands(plain, life)
         try:
-            return client, await self._dial(life)
+            return client, await self._dial(life, opening)
         except OSError as error:
             failure = error
         self._proxy.tell(
@@ -164,6 +169,23 @@ class Reception:
 
     # --- TLS --------------------------------------------------------------------------------
 
+    async def _negotiated(self, plain: PlainEnd, life: Life) -> tuple[PlainEnd, Opening]:
+        """PostgreSQL's client has asked for TLS, if it does; or Refused, if that must be."""
+        proxy = self._proxy
+        try:
+            with trio.fail_after(HANDSHAKE_LIMIT_S):
+                plain, opening = await negotiate(plain, proxy.fabric)
+                if opening is not Opening.STARTUP or proxy.settings.tls != "terminate":
+                    return plain, opening
+                await refuse_plain_text(plain)
+        except ConnectionResetError as error:
+            raise Refused("client", "reset") from error
+        except (EOFError, trio.TooSlowError) as error:
+            raise Refused("client" if isinstance(error, EOFError) else "proxy", "fin") from error
+        reason = "the client doesn't ask for TLS"
+        proxy.tell(TlsFailed(at_s=proxy.at_s(), connection=life.ordinal, reason=reason))
+        raise Refused("proxy", "fin")
+
     async def _shake_hands(self, plain: PlainEnd, life: Life) -> End:
         proxy = self._proxy
         if proxy.settings.tls == "off":
@@ -177,7 +199,10 @@ class Reception:
             return plain
         problem = decision.problem if isinstance(decision, PresentCertificate) else None
         assert self._authority is not None, "terminating TLS needs an authority"
-        end = TlsEnd(plain, self._authority.server_context(problem), server_side=True)
+        context = self._authority.server_context(problem)
+        if proxy.settings.protocol == "postgres":
+            context.set_alpn_protocols([ALPN])
+        end = TlsEnd(plain, context, server_side=True)
         hangs = decision is HandshakeEnding.HANG_AFTER_SERVER_HELLO
         try:
             with trio.fail_after(HANDSHAKE_LIMIT_S) as limit:
@@ -239,7 +264,7 @@ class Reception:
 
     # --- the backend ------------------------------------------------------------------------
 
-    async def _dial(self, life: Life) -> End:
+    async def _dial(self, life: Life, opening: Opening | None) -> End:
         """The backend's end; a backend that was taken out since the accept is not used."""
         backends = self._proxy.backends
         while True:
@@ -247,27 +272,19 @@ class Reception:
                 life.backend = backends.choose()
             if life.backend in backends.dead:
                 raise ConnectionRefusedError(errno.ECONNREFUSED, f"{life.backend} is dead")
-            end = await self._connect(life.backend)
+            end = await self._connect(life.backend, opening)
             if backends.in_service(life.backend):
                 return end
             end.wire.close()
 
-    async def _connect(self, backend: str) -> End:
+    async def _connect(self, backend: str, opening: Opening | None) -> End:
         proxy = self._proxy
         address = proxy.backends.addresses[backend]
         wire = await proxy.fabric.dial(address.host, address.port, DIAL_LIMIT_S)
         plain = PlainEnd(wire, proxy.fabric)
-        if proxy.settings.origin_tls is None:
-            return plain
         try:
-            end = TlsEnd(
-                plain,
-                proxy.settings.origin_tls,
-                server_side=False,
-                server_hostname=proxy.settings.origin_hostname,
-            )
             with trio.fail_after(HANDSHAKE_LIMIT_S):
-                await end.handshake()
+                return await self._encrypted(plain, backend, opening)
         except trio.TooSlowError as error:
             wire.close()
             why = f"{backend} doesn't complete its handshake"
@@ -275,4 +292,22 @@ class Reception:
         except BaseException:
             wire.close()
             raise
+
+    async def _encrypted(self, plain: PlainEnd, backend: str, opening: Opening | None) -> End:
+        """The backend's end with TLS, where that is ours to do, or ready for the client's own."""
+        settings = self._proxy.settings
+        context = settings.origin_tls
+        is_asked_for = context is not None or opening is Opening.TLS_REQUEST
+        if opening in _PLAIN or (context is None and settings.tls != "passthrough"):
+            return plain
+        if settings.protocol == "postgres" and is_asked_for:
+            await ask_for_tls(plain, backend)
+        if context is None:
+            return plain
+        end = TlsEnd(plain, context, server_side=False, server_hostname=settings.origin_hostname)
+        await end.handshake()
         return end
+
+
+_PLAIN = frozenset({Opening.CANCEL, Opening.STARTUP})
+"""What PostgreSQL takes without encryption."""

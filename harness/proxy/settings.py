@@ -14,6 +14,7 @@ class ProxySettings:
 
     backends: dict[str, Address]
     tls: str = "off"
+    protocol: str = "http"
     origin_tls: ssl.SSLContext | None = None
     origin_hostname: str = "localhost"
     round_robin: bool = False

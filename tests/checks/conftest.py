@@ -37,6 +37,7 @@ DEFAULTS: dict[type[ev.Event], dict[str, Any]] = {
     ev.FaultFired: {"index": 0, "fault": "reset"},
     ev.BackendRetired: {"backend": "blue", "successor": "green", "drain": False},
     ev.Executed: {"backend": "blue", "unsafe": False},
+    ev.DirtyCheckout: {"backend": "blue"},
     ev.Dialed: {"outcome": "ok", "took_s": 0.0},
 }
 

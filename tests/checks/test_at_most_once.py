@@ -1,5 +1,5 @@
 from harness.checks.at_most_once import AtMostOnce
-from harness.history import CallFailed, CallInvoked, Executed
+from harness.history import CallFailed, CallInvoked, Executed, RunStarted
 
 
 def test_each_unsafe_call_executed_once_passes(story):
@@ -50,3 +50,10 @@ def test_without_a_ledger_it_is_unknown(story):
 def test_a_history_that_stops_early_could_still_show_a_second_run(story):
     story.call("a", unsafe=True)
     story.judge(AtMostOnce(), "unknown", saying="stops before the run's end")
+
+
+def test_an_origin_that_lets_nothing_be_known_is_unknown(story):
+    story.tell(RunStarted, origin_tells=())
+    story.call("a", unsafe=True)
+    story.ends()
+    story.judge(AtMostOnce(), "unknown", saying="counts no executions")

@@ -1,7 +1,7 @@
 import pytest
 
 from harness.checks.connections_opened import ConnectionsOpened
-from harness.history import ConnectionOpened, FaultArmed, Healed
+from harness.history import ConnectionClosed, ConnectionOpened, FaultArmed, Healed
 
 
 @pytest.fixture
@@ -47,3 +47,9 @@ def test_without_the_proxy_it_is_unknown(story):
 def test_no_limit_is_a_mistake():
     with pytest.raises(ValueError, match="give at_most or at_least"):
         ConnectionsOpened()
+
+
+def test_what_cancels_a_query_is_no_connection_of_the_pool(three):
+    three.tell(ConnectionClosed, 3, connection=2, purpose="cancel")
+    three.ends()
+    three.judge(ConnectionsOpened(at_most=2), "pass", 0, 2)

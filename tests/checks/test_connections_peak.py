@@ -63,3 +63,26 @@ def test_events_told_late_are_put_in_order(story):
 def test_without_a_limit_or_a_connection_it_is_unknown(story):
     story.judge(ConnectionsPeak(), "unknown", saying="how large")
     story.judge(ConnectionsPeak(at_most=1), "unknown", saying="no connection")
+
+
+def test_what_cancels_a_query_is_no_connection_of_the_pool(story):
+    story.tell(ConnectionOpened, 0, connection=1)
+    story.tell(ConnectionOpened, 1, connection=2)
+    story.tell(ConnectionClosed, 2, connection=2, purpose="cancel")
+    story.ends()
+    story.judge(ConnectionsPeak(at_most=1), "pass")
+
+
+@pytest.mark.parametrize(
+    ("fabric", "late_s", "verdict"),
+    [("loopback", 0.001, "pass"), ("loopback", 0.02, "fail"), ("virtual", 0.001, "fail")],
+)
+def test_in_real_time_an_end_seen_just_after_its_replacement_is_no_overlap(
+    story, fabric, late_s, verdict
+):
+    story.tell(RunStarted, 0, fabric=fabric)
+    story.tell(ConnectionOpened, 1, connection=1)
+    story.tell(ConnectionOpened, 2, connection=2)
+    story.tell(ClientEndClosed, 2 + late_s, connection=1)
+    story.ends()
+    story.judge(ConnectionsPeak(at_most=1), verdict)

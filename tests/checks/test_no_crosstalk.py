@@ -1,5 +1,5 @@
 from harness.checks.no_crosstalk import NoCrosstalk
-from harness.history import CallInvoked, CallOk
+from harness.history import CallInvoked, CallOk, RunStarted
 
 
 def test_own_replies_pass(story):
@@ -25,3 +25,10 @@ def test_an_unreadable_reply_belongs_to_nobody(story):
     story.tell(CallOk, nonce="a", reply_nonce="")
     story.ends()
     story.judge(NoCrosstalk(), "unknown", saying="no reply named")
+
+
+def test_an_origin_that_lets_nothing_be_known_is_unknown(story):
+    story.tell(RunStarted, origin_tells=())
+    story.call("a", unsafe=True)
+    story.ends()
+    story.judge(NoCrosstalk(), "unknown", saying="nobody knows what this origin replies")

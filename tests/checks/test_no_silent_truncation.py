@@ -1,7 +1,7 @@
 import pytest
 
 from harness.checks.no_silent_truncation import NoSilentTruncation
-from harness.history import CallFailed, CallOk
+from harness.history import CallFailed, CallOk, RunStarted
 
 
 def test_whole_replies_pass(story):
@@ -26,3 +26,10 @@ def test_without_replies_it_is_unknown(story):
     story.tell(CallFailed, nonce="a")
     story.ends()
     story.judge(NoSilentTruncation(), "unknown")
+
+
+def test_an_origin_that_lets_nothing_be_known_is_unknown(story):
+    story.tell(RunStarted, origin_tells=())
+    story.call("a", unsafe=True)
+    story.ends()
+    story.judge(NoSilentTruncation(), "unknown", saying="nobody knows what this origin replies")

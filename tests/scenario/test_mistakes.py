@@ -77,12 +77,50 @@ SECTION = [
     (HEAD + LOAD + EXPECT + "seed: 1.5", ["4:7: seed: 1.5 is not a whole number; "]),
     (HEAD + LOAD + EXPECT + "recovery: yes", ["4:11: recovery: 'yes' is neither true nor false; "]),
     (
-        HEAD + LOAD + EXPECT + "origin: {serve: postgres}",
-        ["4:17: origin.serve: postgres can't be served in this version; it is one of http, echo"],
+        HEAD + LOAD + EXPECT + "origin: {serve: postgress}",
+        ["4:17: origin.serve: unknown value 'postgress'; did you mean 'postgres', or it is one "],
     ),
     (
         HEAD + LOAD + EXPECT + 'origin: {serve: {address: "10.9.0.2:5432"}}',
-        ["4:17: origin.serve: an address can't be served in this version; "],
+        ["4:17: origin.serve: the key 'protocol' is missing; add protocol: http"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "origin: {serve: {address: here, protocol: redis}}",
+        ["4:17: origin.serve: 'here' is no address; write 10.9.0.2:5432 or [::1]:5432"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + 'origin: {serve: {address: "h:1", protcol: redis}}',
+        [
+            "4:17: origin.serve: the key 'protocol' is missing; add protocol: http",
+            "4:34: origin.serve.protcol: unknown key 'protcol'; did you mean 'protocol'?",
+        ],
+    ),
+    (
+        HEAD
+        + LOAD
+        + EXPECT
+        + 'origin: {serve: {address: "h:1", protocol: redis}, backends: [a, b]}',
+        ["4:62: origin.backends: one address is one backend, and here are 2; leave backends out"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "origin: {serve: redis, keep_alive: 2s}",
+        ["4:24: origin.keep_alive: redis keeps connections as it likes, so keep_alive means noth"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "origin: {serve: postgres}\nfabric: virtual",
+        ["5:9: fabric: postgres needs real time, and the virtual fabric has none; write fabric: "],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "origin: {serve: postgres}\nfaults: [{fault: link_down, at: 1s}]",
+        ["5:18: faults[0].fault: link_down needs packets, and postgres needs loopback, without a"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "origin: {serve: redis}\nperturb: {delay: 1ms}",
+        ["5:11: perturb.delay: delay needs virtual time, and redis needs loopback; leave it out"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "origin: {serve: postgres}\nfaults: [{fault: goodbye, timeout: 1s}]",
+        ["5:27: faults[0].timeout: postgres announces no timeout, as http does; leave it out, and"],
     ),
     (
         HEAD + LOAD + EXPECT + "origin: {backends: blue}",
@@ -122,6 +160,7 @@ PHASES = [
         "{phase: a, calls: 4, cancel: {after: 1s, step: 2}}",
         ["2:53: workload[0].cancel.step: after and step both say when to cancel; keep one"],
     ),
+    ("{phase: a, calls: 4, session: 30%}", ["2:33: workload[0].session: only a session of post"]),
     ("{phase: a, calls: 4, request: 9}", ["2:33: workload[0].request: request is the body of"]),
     ("{phase: a, calls: 4, slow: 9}", ["2:39: workload[0].slow: 9 has no unit; write 250ms"]),
     ("{phase: a, calls: 4, size: 2x}", ["2:39: workload[0].size: unknown unit 'x' in '2x'; "]),
@@ -262,7 +301,10 @@ def test_mistakes_in_a_check(check, expected):
 @pytest.mark.parametrize(
     ("rest", "expected"),
     [
-        ("origin: {serve: echo}\n", "goodbye speaks http, and the origin serves echo; "),
+        (
+            "origin: {serve: echo}\n",
+            "goodbye speaks http and postgres, and the origin serves echo; ",
+        ),
         (
             "origin: {tls: true}\nproxy: {tls: passthrough}\n",
             "goodbye must read what is said, and passthrough shows it only ciphertext; ",

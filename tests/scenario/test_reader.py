@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.checks import all_checks
 from harness.errors import InputError
 from harness.faults import all_faults, fault_aliases
-from harness.scenario import PhaseWords, Scenario, id_of, read_file, read_text
+from harness.scenario import PhaseWords, Scenario, id_of, needs, read_file, read_text
 from harness.scenario.nodes import resolve
 from harness.trigger import Ordinals, Trigger
 
@@ -259,3 +259,32 @@ def test_no_mutation_of_a_good_scenario_is_more_than_a_mistake(data, full):
 @settings(max_examples=80, deadline=None)
 def test_no_fault_entry_is_more_than_a_mistake(name, fields):
     only_input_errors(with_fault(flow({**fields, "fault": name})))
+
+
+def test_a_server_of_ones_own_is_an_address_and_a_protocol(small):
+    text = small + "origin: {serve: {address: '[::1]:5432', protocol: postgres}, tls: true}\n"
+    origin = read_text(text, file="f.yaml").origin
+    assert (origin.own.host, origin.own.port, origin.protocol) == ("::1", 5432, "postgres")
+    assert (origin.tls, origin.is_built_in) == (True, False)
+    assert origin.tells == ("executions", "names", "sessions")
+
+
+@pytest.mark.parametrize(
+    ("serve", "tells"),
+    [
+        ("echo", ("executions", "names")),
+        ("redis", ("executions", "names")),
+        ("{address: 'h:1', protocol: http}", ()),
+        ("{address: 'h:1', protocol: echo}", ("names",)),
+    ],
+)
+def test_an_origin_lets_be_known_what_it_can(small, serve, tells):
+    text = small + f"origin: {{serve: {serve}}}\n"
+    assert read_text(text, file="f.yaml").origin.tells == tells
+
+
+def test_a_share_of_calls_can_change_their_session(small):
+    text = small.replace("phase: ", "session: 25%, phase: ") + "origin: {serve: postgres}\n"
+    scenario = read_text(text, file="f.yaml")
+    assert scenario.workload[0].session == 0.25
+    assert "session" in needs(scenario)

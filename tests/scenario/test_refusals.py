@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+from harness.errors import InputError
+from harness.runner import run_scenario
 from harness.scenario import read_text, refusals
 
 FAULTS = """faults:
@@ -77,3 +79,14 @@ def test_words_of_other_tools_become_ours_with_a_note(small):
     scenario = read(small + "faults: [{fault: gemodel, p: 1%, r: 10%}]\n")
     assert scenario.faults[0].name == "loss"
     assert scenario.notes == ("f.yaml:4:18: faults[0].fault: 'gemodel' is called 'loss' here",)
+
+
+@pytest.mark.parametrize("serve", ["postgres", "redis", "{address: 'h:1', protocol: http}"])
+def test_a_server_of_its_own_needs_real_time(small, serve):
+    scenario = read(small + f"origin: {{serve: {serve}}}\n")
+    assert (scenario.home, refusals(scenario, "loopback")) == ("loopback", [])
+    (told,) = refusals(scenario, "virtual")
+    assert str(told).startswith("f.yaml:4:17: origin.serve: ")
+    assert str(told).endswith("needs real time, and the virtual fabric has none; say --on loopback")
+    with pytest.raises(InputError, match="needs real time"):
+        run_scenario(scenario, fabric="virtual")

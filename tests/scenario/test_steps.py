@@ -89,3 +89,10 @@ def test_a_cancelled_call_is_not_abandoned_as_well():
 def test_a_plan_ends_where_its_calls_do():
     with pytest.raises(IndexError):
         plan_phase(PhaseWords(phase="a", calls=2), 1, 1)[2]
+
+
+def test_the_share_that_changes_its_session_is_spread_over_the_phase():
+    plan = plan_phase(PhaseWords(phase="a", calls=200, session=0.3, unsafe=0.5), 1, 7)
+    assert 55 <= sum(call.session for call in plan) <= 65
+    both = sum(call.session and call.unsafe for call in plan)
+    assert 20 <= both <= 40
