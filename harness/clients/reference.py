@@ -1,4 +1,4 @@
-"""The reference client: the reference pool with its HTTP client, or raw lines for echo."""
+"""The reference client: the reference pool under HTTP, PostgreSQL, Redis, or mere lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 import trio
 
 from harness.clients._echo import EchoCall, EchoConnector
+from harness.clients._exchange import DatabaseCalls
+from harness.clients._postgres import PostgresCalls
+from harness.clients._redis import RedisCalls
 from harness.errors import CallFailed
 from harness.pool import HttpClient, LeakDetected, Pool, PoolSettings
 from harness.pool.http_connection import HttpConnection
@@ -39,7 +42,7 @@ class ReferenceClient:
 
     NAME: ClassVar[str] = "reference"
     RUNS_ON: ClassVar[str] = "trio"
-    SERVES: ClassVar[tuple[str, ...]] = ("http", "echo")
+    SERVES: ClassVar[tuple[str, ...]] = ("http", "echo", "postgres", "redis")
     SUPPORTS: ClassVar[tuple[str, ...]] = (
         "size",
         "max_overflow",
@@ -53,14 +56,18 @@ class ReferenceClient:
         "abandon",
         "abandon_reference",
         "close_busy",
+        "session",
     )
     REQUIRES: ClassVar[tuple[str, ...]] = ()
 
     client_class: ClassVar[type[HttpClient]] = HttpClient
+    postgres_class: ClassVar[type[DatabaseCalls[Any]]] = PostgresCalls
+    redis_class: ClassVar[type[DatabaseCalls[Any]]] = RedisCalls
 
     def __init__(self) -> None:
         self._client: HttpClient | None = None
         self._echo: Pool[HttpConnection] | None = None
+        self._database: DatabaseCalls[Any] | None = None
 
     async def open(self, settings: Settings) -> None:
         """Open the pool."""
@@ -69,6 +76,16 @@ class ReferenceClient:
             if isinstance(news, LeakDetected):
                 settings.report_leak(news.where)
 
+        if settings.serve in {"postgres", "redis"}:
+            made = self.postgres_class if settings.serve == "postgres" else self.redis_class
+            self._database = made(
+                settings,
+                pool_settings(settings.pool),
+                random=Random(settings.seed),
+                on_event=on_event,
+            )
+            await self._database.pool.__aenter__()
+            return
         if settings.serve == "echo":
             self._echo = Pool(
                 EchoConnector(
@@ -95,7 +112,9 @@ class ReferenceClient:
         await self._client.__aenter__()
 
     async def call(self, call: Call) -> Reply:
-        """GET or POST through the pool, or a line to an echo origin."""
+        """GET or POST, a transaction, commands or a line: whatever the origin speaks."""
+        if self._database is not None:
+            return await self._database.make(call)
         if self._echo is not None:
             patience_s = ECHO_PATIENCE_S if call.timeout_s is None else call.timeout_s
             echo = EchoCall(self._echo, call.line, trio.current_time() + patience_s)
@@ -123,6 +142,7 @@ class ReferenceClient:
 
     async def close(self) -> None:
         """Close the pool."""
-        for opened in (self._client, self._echo):
+        database = None if self._database is None else self._database.pool
+        for opened in (self._client, self._echo, database):
             if opened is not None:
                 await opened.__aexit__(None, None, None)
