@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+TEMPLATES = ROOT / "harness" / "cli" / "templates"
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,10 @@ def test_the_wheel_holds_every_bundled_scenario_and_nothing_of_the_tests(wheel):
     bundled = {n.removeprefix("harness/bundled/") for n in names if n.endswith(".yaml")}
     root = ROOT / "scenarios"
     assert bundled == {str(path.relative_to(root)) for path in root.rglob("*.yaml")}
-    assert "harness/py.typed" in names
-    assert not [name for name in names if "test" in name]
+    page = {f"harness/report/html/{name}" for name in ("style.css", "script.js")}
+    assert {"harness/py.typed", *page} <= set(names)
+    assert {f"harness/cli/templates/{path.name}" for path in TEMPLATES.iterdir()} <= set(names)
+    assert not [name for name in names if "tests/" in name or "/test_" in name]
 
 
 def test_the_installed_wheel_runs_bundled_scenarios_in_an_empty_folder(wheel, tmp_path):

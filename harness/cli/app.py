@@ -21,12 +21,15 @@ COMMANDS = {
     "explain": ("words", "One page on one word of the language, with an example."),
     "validate": ("files", "Every mistake in scenario files, with its line and column."),
     "schema": ("files", "The JSON Schema by which editors complete scenarios."),
+    "scorecard": ("scorecard", "Every scenario with every client, in one table."),
     "explore": ("explore", "Many seeds of one scenario; the first failure is made small."),
     "torture": ("torture", "The fault or a cancellation at every possible point, one run each."),
     "replay": ("replay", "A kept run made again, decision for decision."),
     "judge": ("judge", "Verdicts on kept runs, judged again from their histories."),
     "doctor": ("doctor", "What this machine can do, and what to do where it can't."),
     "bench": ("bench", "What the harness itself costs here, beside a direct connection."),
+    "serve": ("serve", "The proxy with a control API, for tests in any language."),
+    "init": ("init", "A first scenario, client and pytest file for your library."),
 }
 """Where each command lives, and its first line: here, so that help needs no import."""
 

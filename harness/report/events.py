@@ -217,6 +217,14 @@ def _(event: ev.Executed) -> str:
 
 
 @happened.register
+def _(event: ev.DirtyCheckout) -> str:
+    left = "an open transaction" if event.what == "transaction" else f"a changed {event.what}"
+    return f"call {event.nonce} finds {left} of call {event.left_by or 'nobody'}" + _is(
+        f" on {event.backend}", bool(event.backend)
+    )
+
+
+@happened.register
 def _(event: ev.Dialed) -> str:
     took = format_duration(event.took_s)
     if event.outcome == "ok":

@@ -9,7 +9,7 @@ from typing import Any
 from harness import __version__
 from harness.checks import Finding, Verdict, worst
 from harness.history import History
-from harness.report.outcomes import Outcome, counts, outcomes, tally
+from harness.report.outcomes import UNKNOWN, Outcome, counts, outcomes, tally
 from harness.report.strip import ranges
 from harness.result import RunResult
 
@@ -34,6 +34,7 @@ def to_json(
           recovery_s                       null if not measured, or never recovered
           took_s
           setup_error                      "" unless the run could not be set up
+          unsupported                      what the client can't express; then nothing ran
           environment                      what it ran on, by name
           findings    a list, each with check, verdict, requirement, expected, actual and
             evidence  a list of events, each with id, at_s, witness, type and its own fields
@@ -42,7 +43,7 @@ def to_json(
           scenario, client, condition, values, verdict
           fails, unknown                   lists of ranges, such as "1.9985s..2.0005s"
         totals      passed, failed, unknown, not_set_up, excused_failed, excused_unknown,
-                    verdict (the worst that counts), took_s, exit_code
+                    not_supported, verdict (the worst that counts), took_s, exit_code
     """
     ordered = [run for outcome in outcomes(results) for run in outcome.runs]
     return {
@@ -56,7 +57,13 @@ def to_json(
 
 def _totals(results: Sequence[RunResult], took_s: float | None, strict: bool) -> dict[str, Any]:
     counted = tally(results, strict=strict)
-    what_counts = [run.verdict for run in results if counts(run.scenario.level, strict=strict)]
+    what_counts = [
+        run.verdict
+        for run in results
+        if counts(run.scenario.level, strict=strict) and (strict or not run.unsupported)
+    ]
+    if counted.exit_code == UNKNOWN:  # also if there was nothing to judge
+        what_counts.append(Verdict.UNKNOWN)
     return {
         **asdict(counted),
         "verdict": worst(what_counts).value,
@@ -96,6 +103,7 @@ def _result(run: RunResult, strict: bool) -> dict[str, Any]:
         "recovery_s": run.recovery_s,
         "took_s": run.took_s,
         "setup_error": run.setup_error,
+        "unsupported": list(run.unsupported),
         "environment": dict(run.environment),
         "findings": [_finding(finding, run.history) for finding in run.findings],
         "command": run.command(),

@@ -72,6 +72,12 @@ class Outcome:
         ]
 
     @property
+    def unsupported(self) -> tuple[str, ...]:
+        """What the scenario needs and the client hasn't got; then none of the runs was made."""
+        words = dict.fromkeys(word for run in self.runs for word in run.unsupported)
+        return tuple(words) if all(run.unsupported for run in self.runs) else ()
+
+    @property
     def bad(self) -> tuple[RunResult, ...]:
         """The runs that did not pass, failed ones first."""
         rest = [run for run in self.runs if run.verdict is not Verdict.PASS]
@@ -80,12 +86,12 @@ class Outcome:
 
 def outcomes(results: Iterable[RunResult]) -> list[Outcome]:
     """Results by scenario and client, sorted: in what order they ended leaves no trace."""
-    runs: dict[tuple[str, str, str], list[RunResult]] = {}
+    runs: dict[tuple[str, str, str, str], list[RunResult]] = {}
     for result in results:
         scenario = result.scenario
         # Kept values of one sweep lie in files of their own, with the same text.
         home = scenario.source if scenario.value else scenario.file
-        key = (scenario.base_id, home, result.client)
+        key = (scenario.base_id, home, result.client, result.choice.python)
         runs.setdefault(key, []).append(result)
     return [Outcome(tuple(sorted(same, key=_place_in_outcome))) for _, same in sorted(runs.items())]
 
@@ -105,7 +111,10 @@ def counts(level: str, *, strict: bool = False) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many runs ended how; ``excused`` ones did not pass, at a level that doesn't count."""
+    """How many runs ended how; ``excused`` ones did not pass, at a level that doesn't count.
+
+    What a client can't express is ``not_supported``, at whatever level.
+    """
 
     passed: int = 0
     failed: int = 0
@@ -113,19 +122,29 @@ class Tally:
     not_set_up: int = 0
     excused_failed: int = 0
     excused_unknown: int = 0
+    not_supported: int = 0
 
     @property
     def exit_code(self) -> int:
-        """1 if any failed, else 4 if any could not be set up, else 2 if any is unknown, else 0."""
+        """1 if any failed, else 4 if any could not be set up, else 2 if any is unknown, else 0.
+
+        What is not supported is left out, unless there is nothing else: to judge nothing is no
+        pass.
+        """
         if self.failed:
             return FAILED
         if self.not_set_up:
             return SET_UP_FAILED
-        return UNKNOWN if self.unknown else PASSED
+        if self.unknown or Tally(not_supported=self.not_supported or 1) == self:
+            return UNKNOWN
+        return PASSED
 
 
 def tally(results: Sequence[RunResult], *, strict: bool = False) -> Tally:
-    """The results counted by how they ended and whether that counts."""
+    """The results counted by how they ended and whether that counts.
+
+    With ``strict`` what is not supported counts as unknown.
+    """
     kinds = [_kind(result, strict) for result in results]
     return Tally(**{name: kinds.count(name) for name in Tally.__dataclass_fields__})
 
@@ -133,7 +152,10 @@ def tally(results: Sequence[RunResult], *, strict: bool = False) -> Tally:
 def _kind(result: RunResult, strict: bool) -> str:
     if result.verdict is Verdict.PASS:
         return "passed"
-    if not counts(result.scenario.level, strict=strict):
+    does_count = counts(result.scenario.level, strict=strict)
+    if result.unsupported:
+        return "unknown" if strict and does_count else "not_supported"
+    if not does_count:
         return "excused_failed" if result.verdict is Verdict.FAIL else "excused_unknown"
     if result.setup_error:
         return "not_set_up"

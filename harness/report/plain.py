@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.history import RecoveryProbed
 from harness.report.drawing import padded, printable
 from harness.result import RunResult
@@ -23,7 +25,14 @@ def plain_line(result: RunResult, rounds: int = 1) -> str:
     }
     told = " ".join(f"{name}={printable(str(value))}" for name, value in fields.items())
     line = f"{padded(result.verdict.value, 7)}  {printable(result.scenario.id)}  {told}"
-    return f"{line}  set-up failed: {printable(result.setup_error)}" if result.setup_error else line
+    if result.setup_error:
+        return f"{line}  set-up failed: {printable(result.setup_error)}"
+    return f"{line}  {not_supported(result.unsupported)}" if result.unsupported else line
+
+
+def not_supported(words: Iterable[str]) -> str:
+    """``not supported: pre_ping, recycle``: why nothing ran, in the words of the contract."""
+    return f"not supported: {printable(', '.join(words))}"
 
 
 def recovery_text(result: RunResult) -> str:

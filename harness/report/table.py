@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.history import RecoveryProbed
 from harness.report.drawing import STYLES, WORDS, Look, padded, printable
 from harness.report.outcomes import Outcome, counts
-from harness.report.plain import recovery_text
+from harness.report.plain import not_supported, recovery_text
 from harness.units import format_duration
 
 _HEADS = ("calls", "errors", "opened", "recovery")
@@ -81,11 +81,21 @@ class Columns:
 
     def _line(self, outcome: Outcome) -> Text:
         style = STYLES[outcome.verdict]
+        if outcome.unsupported:
+            return self._unsupported(outcome)
         text = Text(f"{self.look.mark(outcome.verdict)} ", style=style)
         text.append(padded(printable(outcome.id), self.id_cells) + _GAP, style="none")
         text.append(padded(self._verdict(outcome), self.verdict_cells), style=style)
         for figure, cells in self._figures(figures(outcome, self.look)):
             text.append(_GAP + padded(figure, cells, right=True), style="none")
+        return text
+
+    def _unsupported(self, outcome: Outcome) -> Text:
+        """Nothing ran, so there are no figures: in their place stands what it takes."""
+        style = STYLES[outcome.verdict]
+        text = Text(f"{self.look.mark(outcome.verdict)} ", style=style, overflow="fold")
+        text.append(padded(printable(outcome.id), self.id_cells) + _GAP, style="none")
+        text.append(self._verdict(outcome), style=style)
         return text
 
     def _stacked(self, outcome: Outcome) -> list[Text]:
@@ -95,11 +105,14 @@ class Columns:
         first.overflow = "fold"
         told = zip(_HEADS, figures(outcome, self.look), strict=True)
         second = Text(f"  {self._verdict(outcome)}", style=style)
-        second.append("".join(f", {name} {figure}" for name, figure in told), style="none")
+        if not outcome.unsupported:
+            second.append("".join(f", {name} {figure}" for name, figure in told), style="none")
         return [first, second]
 
     def _verdict(self, outcome: Outcome) -> str:
         word = WORDS[outcome.verdict]
+        if outcome.unsupported:
+            return f"{word} ({not_supported(outcome.unsupported)})"
         if len(outcome.runs) > 1:
             word += f" {outcome.share}"
         excused = outcome.passed < len(outcome.runs) and not self.counts(outcome)
@@ -117,7 +130,7 @@ class Columns:
 def figures(outcome: Outcome, look: Look) -> tuple[str, str, str, str]:
     """Calls, errors, connections opened and recovery; of several runs the range, or the slowest."""
     runs = outcome.runs
-    if all(run.setup_error for run in runs):
+    if all(run.setup_error or run.unsupported for run in runs):
         return ("-", "-", "-", "-")
     return (
         _range(run.calls for run in runs),

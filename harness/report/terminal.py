@@ -10,6 +10,7 @@ from rich.text import Text
 from harness.checks import Verdict
 from harness.report.drawing import STYLES, Look, draw, lasting, printable
 from harness.report.failures import failure
+from harness.report.matrix import client_versions, column_name
 from harness.report.outcomes import Outcome, Tally, outcomes, tally
 from harness.report.table import Columns
 from harness.result import RunResult
@@ -37,7 +38,7 @@ def ending(
     told = outcomes(results)
     parts: list[RenderableType] = []
     for outcome in told:
-        if outcome.bad:
+        if outcome.bad and not outcome.unsupported:
             parts += [Text(), *failure(outcome, look, strict=strict)]
     return draw([*parts, Text(), *_last_lines(results, told, took_s, strict)], look)
 
@@ -52,10 +53,22 @@ def summary(
 def _last_lines(
     results: Sequence[RunResult], told: Sequence[Outcome], took_s: float | None, strict: bool
 ) -> Iterator[Text]:
+    yield from _versions(results)
     flaky = [f"{printable(outcome.id)} ({outcome.share})" for outcome in told if outcome.flaky]
     if flaky:
         yield Text(f"flaky: {', '.join(flaky)}", style=STYLES[Verdict.UNKNOWN])
     yield _summary(results, took_s, strict)
+
+
+def _versions(results: Sequence[RunResult]) -> Iterator[Text]:
+    """What library was judged, in which version: a line a client, if it says so."""
+    found: dict[str, dict[str, str]] = {}
+    for run in results:
+        found.setdefault(column_name(run.choice), {}).update(client_versions(run))
+    for name, versions in found.items():
+        if versions:
+            told = ", ".join(f"{library} {version}" for library, version in versions.items())
+            yield Text(f"{printable(name)}: {printable(told)}", style="dim", overflow="fold")
 
 
 def _summary(results: Sequence[RunResult], took_s: float | None, strict: bool) -> Text:
@@ -77,6 +90,7 @@ def _counted(counted: Tally) -> list[Text]:
         (counted.failed, "failed", STYLES[Verdict.FAIL]),
         (counted.unknown, "unknown", STYLES[Verdict.UNKNOWN]),
         (counted.not_set_up, "not set up", STYLES[Verdict.FAIL]),
+        (counted.not_supported, "not supported", STYLES[Verdict.UNKNOWN]),
     ]
     shown = [Text(f"{number} {word}", style=style) for number, word, style in parts if number]
     return shown or [Text("0 passed")]

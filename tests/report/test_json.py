@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from made import finding, result
 
 from harness import __version__
@@ -56,6 +57,7 @@ def test_totals_agree_with_the_exit_code():
         "not_set_up": 0,
         "excused_failed": 1,
         "excused_unknown": 0,
+        "not_supported": 0,
         "verdict": "unknown",
         "took_s": 1.5,
         "exit_code": 2,
@@ -66,3 +68,18 @@ def test_whether_a_level_counts_depends_on_strict():
     run = result(verdict=FAIL, level="should")
     assert to_json([run])["results"][0]["counts"] is False
     assert to_json([run], strict=True)["results"][0]["counts"] is True
+
+
+def test_what_is_not_supported_is_named_and_counted_apart():
+    run = result("b", unsupported=("pre_ping",), findings=())
+    value = to_json([result("a"), run])
+    assert [r["unsupported"] for r in value["results"]] == [[], ["pre_ping"]]
+    assert value["results"][1]["verdict"] == "unknown"
+    totals = value["totals"]
+    assert (totals["not_supported"], totals["verdict"], totals["exit_code"]) == (1, "pass", 0)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_to_judge_nothing_is_no_pass(strict):
+    totals = to_json([result(unsupported=("tls",), findings=())], strict=strict)["totals"]
+    assert (totals["verdict"], totals["exit_code"]) == ("unknown", 2)

@@ -42,3 +42,9 @@ def test_a_set_up_that_failed_says_why_on_the_same_line():
 
 def test_the_round_is_told_of_how_many():
     assert plain_line(result(round=3), rounds=50).endswith("round=3/50")
+
+
+def test_what_is_not_supported_says_what():
+    line = plain_line(result("a/b", unsupported=("pre_ping", "recycle"), findings=()))
+    assert line.startswith("unknown  a/b  calls=")
+    assert line.endswith("  not supported: pre_ping, recycle")

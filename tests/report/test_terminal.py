@@ -197,3 +197,28 @@ def test_a_pipe_gets_lines_that_are_never_broken():
     long = finding(FAIL, actual="word " * 100)
     text = ending([result(verdict=FAIL, findings=(long,))], Look())
     assert ("word " * 100).rstrip() in text
+
+
+def test_what_is_not_supported_is_a_row_that_says_so_and_no_failure():
+    runs = [result("idle/fin/race"), result("idle/x", unsupported=("pre_ping",), findings=())]
+    text = render(runs, EIGHTY)
+    assert "\n? idle/x         unknown (not supported: pre_ping)\n" in text
+    assert "required" not in text
+    assert text.endswith("\n1 passed, 1 not supported\n")
+
+
+def test_what_is_not_supported_is_told_in_a_narrow_terminal_too():
+    text = render([result("idle/x", unsupported=("pre_ping",), findings=())], Look(width=40))
+    assert "? idle/x\n  unknown (not supported: pre_ping)\n" in text
+
+
+def test_strictly_what_is_not_supported_is_unknown():
+    runs = [result(), result("idle/x", unsupported=("pre_ping",), findings=())]
+    assert summary(runs, strict=True) == "1 passed, 1 unknown"
+
+
+def test_the_versions_of_what_was_judged_are_told():
+    on = {"harness": "1", "python": "3.11"}
+    runs = [result(client="httpx", environment=on | {"httpx": "0.28.1", "httpcore": "1.0.9"})]
+    assert "\nhttpx: httpx 0.28.1, httpcore 1.0.9\n1 passed\n" in render(runs, EIGHTY)
+    assert "1 passed" in render([result(environment=on)], EIGHTY).splitlines()[-1]
