@@ -9,3 +9,5 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("patient")
+
+pytest_plugins = ["pytester"]  # pytest takes it here alone; tests/pytest_plugin needs it
