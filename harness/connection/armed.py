@@ -255,6 +255,8 @@ class WorkSlot:
         """What the stage lets go by itself."""
         assert self._timed is not None
         out = list(self._timed.expire(now))
+        if out:
+            self.work.note_once(f"{self.direction} exchange {self.work.gate.life.exchange}")
         self._blame_ending(out)
         return out
 

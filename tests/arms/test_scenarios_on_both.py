@@ -21,7 +21,11 @@ from catalogue import BROKEN  # noqa: E402 - it lies where the line above points
 
 ROOT = bundled_root()
 SCENARIOS = {id_of(path, ROOT): read_file(path, ROOT) for path in files_below(ROOT)}
-ON_BOTH = [name for name, scenario in SCENARIOS.items() if scenario.home == "loopback"]
+ON_BOTH = [
+    name
+    for name, scenario in SCENARIOS.items()
+    if scenario.home == "loopback" and scenario.origin.is_built_in  # a real server has real time
+]
 
 pytestmark = [
     # What a broken pool leaves open, a garbage collector finds after the run, and complains.

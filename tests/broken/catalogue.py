@@ -120,6 +120,18 @@ packets NoRouteRemembered                 network/link_down/half_a_minute     re
 packets BackoffOfMinutes                  network/partition/rejected          recovers_within
 packets GivesUpAfterTwenty                network/partition/rejected          recovers_within
 packets ConnectTimeoutForTlsOnly          network/drop_syn/all                slots_conserved
+databases OpenTransactionHandedOn         postgres/transaction/abandoned      clean_checkout
+databases FailedTransactionHandedOn       postgres/transaction/failed         errors
+databases SessionNotReset                 postgres/session/left_behind        clean_checkout
+databases SessionOwingAResult             postgres/cancel/late_result         errors
+databases FarewellUnread                  postgres/goodbye/idle_noticed       errors
+databases FatalTakenForAnError            postgres/goodbye/idle_survived      errors
+databases SlotLostOnFailedLogin           postgres/connect/silence            slots_conserved
+databases LoginLeaksSocket                postgres/close/connecting           no_leaks
+databases LostCommitPassesForDone         postgres/transaction/commit_lost    errors
+databases LostCommitMadeAgain             postgres/transaction/commit_lost    at_most_once
+databases PipelineOwingReplies            redis/cancel/late_reply             no_crosstalk
+databases StrayReplyTaken                 redis/idle/stray_reply              no_crosstalk
 """
 
 BROKEN = tuple(Broken(*line.split()) for line in _TABLE.strip().splitlines())

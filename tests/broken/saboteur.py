@@ -7,6 +7,13 @@ occurs in real libraries; ``catalogue`` says which scenario finds it, and by whi
 
 from dataclasses import replace
 
+from harness.clients._postgres import (
+    PostgresCalls,
+    PostgresConnection,
+    PostgresConnector,
+    PostgresExchange,
+)
+from harness.clients._redis import RedisCalls, RedisConnection, RedisConnector, RedisExchange
 from harness.pool import Exchange, HttpClient, Pool, PoolCore
 from harness.pool.http_connector import HttpConnector
 from harness.pool.work import Work
@@ -49,3 +56,49 @@ def broken(
         exchange_class = exchange
 
     return BrokenHttpClient
+
+
+def broken_postgres(
+    *,
+    core=PoolCore,
+    connector=PostgresConnector,
+    connection=PostgresConnection,
+    exchange=PostgresExchange,
+    **bounds,
+):
+    """The reference's calls to PostgreSQL with these parts in place of its own.
+
+    ``recycle_s`` is short where a connection would never be right again: one run needn't show
+    that for as long as recovery is waited for.
+    """
+    return _broken_calls(PostgresCalls, core, connector, connection, exchange, bounds)
+
+
+def broken_redis(
+    *,
+    core=PoolCore,
+    connector=RedisConnector,
+    connection=RedisConnection,
+    exchange=RedisExchange,
+    **bounds,
+):
+    """The reference's calls to Redis with these parts in place of its own."""
+    return _broken_calls(RedisCalls, core, connector, connection, exchange, bounds)
+
+
+def _broken_calls(calls, core, connector, connection, exchange, bounds):
+    class BrokenPool(Pool):
+        core_class = core
+
+        def __init__(self, connector, settings, **rest):
+            super().__init__(connector, replace(settings, **bounds), **rest)
+
+    class BrokenConnector(connector):
+        connection_class = connection
+
+    class BrokenCalls(calls):
+        pool_class = BrokenPool
+        connector_class = BrokenConnector
+        exchange_class = exchange
+
+    return BrokenCalls

@@ -30,10 +30,17 @@ def fault(name: str, trigger: Trigger = Trigger(), **fields: Any) -> FaultSpec: 
 class Play:
     """One connection, its faults, and what came out at both ends."""
 
-    def __init__(self, *specs: FaultSpec, seed: int = 0, ordinal: int = 1, at: float = 0.0) -> None:
+    def __init__(
+        self,
+        *specs: FaultSpec,
+        seed: int = 0,
+        ordinal: int = 1,
+        at: float = 0.0,
+        protocol: str = "http",
+    ) -> None:
         self.now = at
         self.scene = Scene()
-        self.connection = Connection(Life(ordinal, at, "blue"), self.scene)
+        self.connection = Connection(Life(ordinal, at, "blue", protocol=protocol), self.scene)
         self.armed = [spec.arm(index, seed) for index, spec in enumerate(specs)]
         self.out: dict[Direction, list[tuple[float, Item]]] = {UP: [], DOWN: []}
         self.fired: list[tuple[str, str]] = []
