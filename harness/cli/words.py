@@ -65,8 +65,9 @@ def rows_of(kind: str, problems: list[Problem]) -> list[Row]:
 
 
 GROUPED = ("faults", "checks")
-PROTOCOL = Path(harness.clients.__file__).with_name("PROTOCOL.md")
-"""The page on clients in a process of their own."""
+CLIENTS = Path(harness.clients.__file__).parent
+PAGES = {"adapter": CLIENTS / "ADAPTERS.md", "protocol": CLIENTS / "PROTOCOL.md"}
+"""How to write a client: in Python, and in any language."""
 OF_THE_LANGUAGE = ("faults", "checks", "triggers")
 KINDS = (*OF_THE_LANGUAGE, "clients", "scenarios")
 
@@ -133,8 +134,8 @@ def explain_command(name: str) -> None:
     """One page on one word of the language, with an example.
 
     NAME is a fault, a check, a trigger, a key of a scenario, or another tool's word for one; a
-    client, with what becomes of each pool setting; or protocol, which is how to write a client in
-    any language.
+    client, with what becomes of each pool setting; adapter, which is how to write a client in
+    Python; or protocol, which is how in any language.
 
     Examples:
       harness explain stall
@@ -155,8 +156,8 @@ def explain_command(name: str) -> None:
 
 
 def _page(name: str) -> str:
-    if name == "protocol":
-        return PROTOCOL.read_text(encoding="utf-8")
+    if name in PAGES:
+        return PAGES[name].read_text(encoding="utf-8")
     card = all_clients().get(name.removesuffix(IDIOMATIC))
     return explain(name).text if card is None else _of_client(card)
 
