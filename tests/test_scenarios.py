@@ -5,15 +5,13 @@ import gc
 import pytest
 
 from harness.checks import Verdict
-from harness.runner import RunOptions, run_all, run_scenario
+from harness.runner import run_scenario
 from harness.scenario import bundled_root, files_below, id_of, read_file
 
 ROOT = bundled_root()
 FILES = {id_of(path, ROOT): path for path in files_below(ROOT)}
 ON_REAL_SERVERS = [name for name in FILES if name.startswith(("postgres/", "redis/"))]
 BUILT_IN = [name for name in FILES if name not in ON_REAL_SERVERS]
-JOBS = 3
-"""Scenarios on real servers mostly wait, so that more than one for each core is at work."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +33,9 @@ def test_the_reference_passes(name):
     assert (result.setup_error, result.verdict, told(result)) == ("", Verdict.PASS, [])
 
 
-@pytest.fixture(scope="module")
-def results(request):
-    """Those that are asked for, some at once."""
-    items = [item for item in request.session.items if "results" in item.fixturenames]
-    scenarios = [read_file(FILES[item.callspec.params["name"]], ROOT) for item in items]
-    return {run.scenario.id: run for run in run_all(scenarios, RunOptions(jobs=JOBS))}
-
-
 @pytest.mark.parametrize("name", ON_REAL_SERVERS)
-def test_the_reference_passes_on_a_real_server(name, results):
-    result = results[name]
+def test_the_reference_passes_on_a_real_server(name):
+    result = run_scenario(read_file(FILES[name], ROOT))
     assert (result.setup_error, result.verdict, told(result)) == ("", Verdict.PASS, [])
 
 

@@ -63,7 +63,6 @@ class RedisClient:
             connection_class=redis.SSLConnection if settings.tls else redis.Connection,
             host=settings.host,
             port=settings.port,
-            username=settings.user or None,
             password=settings.password or None,
             db=int(settings.database or 0),
             max_connections=pool.capacity,
@@ -99,7 +98,8 @@ class RedisClient:
 
     def close(self) -> None:
         """Close all connections, those in use as well."""
-        self._client.close()
+        if hasattr(self._client, "close"):  # since 3.5
+            self._client.close()
         self._pool.disconnect()
 
 
@@ -127,6 +127,8 @@ class PatientPool(redis.BlockingConnectionPool):
 
 def _more(settings: Settings) -> dict[str, Any]:
     more: dict[str, Any] = {}
+    if settings.user:  # redis-py knows the word since 3.4
+        more["username"] = settings.user
     if settings.tls:
         more["ssl_ca_certs"] = settings.ca_file
     if settings.pool.pre_ping:
