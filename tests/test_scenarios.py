@@ -13,6 +13,9 @@ FILES = {id_of(path, ROOT): path for path in files_below(ROOT)}
 ON_REAL_SERVERS = [name for name in FILES if name.startswith(("postgres/", "redis/"))]
 BUILT_IN = [name for name in FILES if name not in ON_REAL_SERVERS]
 
+LOSES_LEASES = pytest.mark.filterwarnings("ignore:connection .* was never released:ResourceWarning")
+"""A caller that loses its lease on purpose is warned about it, as it should be."""
+
 
 @pytest.fixture(autouse=True)
 def _collected():
@@ -25,14 +28,14 @@ def told(result):
     return [(f.check, str(f.verdict), f.expected, f.actual) for f in result.failures]
 
 
-# A caller that loses its lease on purpose is warned about it, as it should be.
-@pytest.mark.filterwarnings("ignore:connection .* was never released:ResourceWarning")
+@LOSES_LEASES
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_the_reference_passes(name):
     result = run_scenario(read_file(FILES[name], ROOT))
     assert (result.setup_error, result.verdict, told(result)) == ("", Verdict.PASS, [])
 
 
+@LOSES_LEASES
 @pytest.mark.parametrize("name", ON_REAL_SERVERS)
 def test_the_reference_passes_on_a_real_server(name):
     result = run_scenario(read_file(FILES[name], ROOT))

@@ -4,7 +4,7 @@ import pytest
 
 from harness.choice import ClientChoice
 from harness.cli.options import chosen_client
-from harness.cli.words import PROTOCOL
+from harness.cli.words import PAGES
 from harness.errors import InputError
 
 KEPT = ClientChoice("mine.py:Mine", python="old/python")
@@ -45,4 +45,4 @@ def test_campaigns_say_why_they_take_no_client_of_another_process(harness, name,
 
 
 def test_the_protocol_has_a_page(harness):
-    assert harness("explain", "protocol").stdout == PROTOCOL.read_text()
+    assert harness("explain", "protocol").stdout == PAGES["protocol"].read_text()

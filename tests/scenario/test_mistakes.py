@@ -157,6 +157,10 @@ PHASES = [
     ("{phase: a, calls: 4, every: 1s, rate: 2/s}", ["2:44: workload[0].rate: every paces each"]),
     ("{phase: a, calls: 4, cancel: {}}", ["2:41: workload[0].cancel: cancel doesn't say when; "]),
     (
+        "{phase: a, calls: 4, cancel: {after: 1s, to: 9}}",
+        ["2:53: workload[0].cancel.to: to counts on from step, and there is nothing between; "],
+    ),
+    (
         "{phase: a, calls: 4, cancel: {after: 1s, step: 2}}",
         ["2:53: workload[0].cancel.step: after and step both say when to cancel; keep one"],
     ),

@@ -75,6 +75,12 @@ def test_cancelled_calls_know_when():
     assert {call.cancel for call in plan_phase(phase, 1, 1)} == {Cancellation(after_s=0.003)}
 
 
+def test_each_cancelled_call_is_cancelled_a_step_later_up_to_the_last_and_anew():
+    phase = PhaseWords(phase="a", calls=7, cancel=CancelWords(step=2, to=4))
+    steps = [call.cancel.step for call in plan_phase(phase, 1, 1)]
+    assert steps == [2, 3, 4, 2, 3, 4, 2]
+
+
 def test_a_cancelled_call_is_not_abandoned_as_well():
     phase = PhaseWords(
         phase="a",
