@@ -48,10 +48,11 @@ class PhaseStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseEnded(Event):
-    """A phase of the workload is over."""
+    """A phase of the workload is over; ``cut_short`` says why before all its calls were made."""
 
     WITNESS: ClassVar[str] = "runner"
     phase: str
+    cut_short: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

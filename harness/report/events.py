@@ -46,7 +46,8 @@ def _(event: ev.PhaseStarted) -> str:
 
 @happened.register
 def _(event: ev.PhaseEnded) -> str:
-    return f"phase {event.phase} is over"
+    early = f", before its time: {event.cut_short}" if event.cut_short else ""
+    return f"phase {event.phase} is over{early}"
 
 
 @happened.register

@@ -46,6 +46,7 @@ class Caller:
         self._zero = zero
         self.made = 0
         self.failed = 0
+        self.cut_off = 0
 
     async def make(
         self, planned: PlannedCall, caller: int, phase: str, cancellation: Cancellation | None
@@ -119,6 +120,7 @@ class Caller:
         if cancels.struck:
             self._tell_unknown(call, began, "cancelled", "the caller was cancelled")
         else:
+            self.cut_off += 1
             message = f"it had not ended {GRACE_S:g} s after its timeout: cut off by the harness"
             is_here = not isinstance(client, ProcessClient)
             message += f"; it {guard.place}" if guard.place and is_here else ""

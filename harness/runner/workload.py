@@ -24,6 +24,8 @@ CALM_ROUNDS = 3
 PROBE_TIMEOUT_S = 1.5
 PROBE_THINK_S = 0.005
 PROBES_LIMIT = 50
+CUT_OFF_LIMIT = 10
+"""A client of which so many calls never ended by themselves gets no others, but for recovery."""
 TOGETHER_TIMEOUT_S = 4.0
 """How long the last round may take to have every slot in use at once."""
 RECOVERY_PHASE = "recovery"
@@ -82,7 +84,13 @@ class Workload:
                 calls = iter(plan)
                 for number in range(1, min(phase.callers, len(plan)) + 1):
                     nursery.start_soon(self._call_in_turn, plan, calls, number)
-        self._tell(PhaseEnded(at_s=self._proxy.at_s(), phase=phase.phase))
+        short = f"{CUT_OFF_LIMIT} calls had to be cut off" if self._is_hopeless else ""
+        self._tell(PhaseEnded(at_s=self._proxy.at_s(), phase=phase.phase, cut_short=short))
+
+    @property
+    def _is_hopeless(self) -> bool:
+        """Whether the client doesn't end its calls; that fails the run, whatever comes next."""
+        return self._caller.cut_off >= CUT_OFF_LIMIT
 
     async def _call_in_turn(
         self, plan: PhasePlan, calls: Iterator[PlannedCall], number: int
@@ -90,6 +98,8 @@ class Workload:
         """A closed loop: the next call begins when the last has ended, and not before its time."""
         begins = trio.current_time()
         for call in calls:
+            if self._is_hopeless:
+                return
             if call.every_s is not None:
                 await self._sleep_until(begins)
                 begins = max(begins, trio.current_time()) + call.every_s
@@ -101,6 +111,8 @@ class Workload:
         """An open loop: each call begins at its instant, whatever became of the others."""
         start = trio.current_time()
         for number, call in enumerate(plan, start=1):
+            if self._is_hopeless:
+                return
             await self._sleep_until(start + (call.start_s or 0.0))
             nursery.start_soon(self._call_once, call, number, plan.phase.phase)
 

@@ -23,6 +23,7 @@ from harness.history import (
     FaultHealed,
     Healed,
     Leaked,
+    PhaseEnded,
     PhaseStarted,
     RecoveryProbed,
     RunEnded,
@@ -31,6 +32,7 @@ from harness.history import (
 )
 from harness.runner import Interrupted, run_scenario, watchdog
 from harness.runner.run import ALWAYS
+from harness.scenario import read_text
 
 
 def verdicts(result):
@@ -359,3 +361,25 @@ def test_nothing_stays_open_after_a_run(mini):
     before = len([*DESCRIPTORS.iterdir()])
     run_scenario(mini)
     assert len([*DESCRIPTORS.iterdir()]) == before
+
+
+def test_a_client_whose_calls_never_end_gets_no_more_of_them(tmp_path):
+    path = tmp_path / "hangs.py"
+    path.write_text(
+        "import trio\n\n\n"
+        "class Hangs:\n"
+        "    async def open(self, settings): ...\n"
+        "    async def call(self, call):\n"
+        "        await trio.sleep_forever()\n"
+        "    async def close(self): ...\n"
+    )
+    text = (
+        "scenario: hangs\nabout: x\n"
+        "workload:\n- {phase: load, callers: 2, calls: 500, timeout: 10ms}\n"
+        "expect: {every_call_ends: true}\n"
+    )
+    result = run_scenario(read_text(text, file="hangs.yaml"), f"{path}:Hangs", fabric="virtual")
+    (ended,) = (event for _, event in result.history.of(PhaseEnded))
+    assert ended.cut_short == "10 calls had to be cut off"
+    assert result.verdict is Verdict.FAIL
+    assert result.calls <= 12
