@@ -220,9 +220,31 @@ def _interruptible() -> Iterator[None]:
 
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+SIGNALLED = 128
+"""Added to a signal's number, it is the exit code of a process that the signal ended."""
 
 
 # --- processes ------------------------------------------------------------------------------
+
+
+class Processes(ProcessPoolExecutor):
+    """Processes that end when their work is interrupted, instead of taking the next."""
+
+    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        """The result that will be there."""
+        return super().submit(_work_or_leave, fn, *args, **kwargs)
+
+
+def _work_or_leave(work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """In a worker: the result; a signal ends the process, once what the work had open is closed.
+
+    To the pool an interruption is a result like any other: it would hand out more work, and the
+    parent would wait for that.
+    """
+    try:
+        return work(*args, **kwargs)
+    except Interrupted as interrupted:
+        os._exit(SIGNALLED + interrupted.number)
 
 
 @contextmanager
@@ -232,7 +254,7 @@ def _processes(workers: int, on_progress: Listener) -> Iterator[Executor]:
     others = multiprocessing.active_children()
     with (
         _relayed(news, on_progress),
-        ProcessPoolExecutor(workers, context, initializer=_begin_work, initargs=(news,)) as pool,
+        Processes(workers, context, initializer=_begin_work, initargs=(news,)) as pool,
     ):
         try:
             yield pool

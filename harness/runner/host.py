@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import trio
 
-from harness.clients import Client, Settings, outcome_of
+from harness.clients import Client, ProcessClient, Settings, outcome_of
 from harness.errors import InputError, SetupError
 from harness.history import ClientClosed, ClientClosing, ClientFailed, ClientOpened, Event
 from harness.runner.watchdog import Watchdog
@@ -96,10 +96,12 @@ class ClientHost:
     async def _close_in_haste(self) -> None:
         """Give an open client the chance to leave its nurseries when the run is cancelled.
 
-        The scope that shields it must be the one around everything: a new one would end between
-        the client's nursery and its surroundings.
+        One in a process of its own has none here, and ends with its process. The scope that
+        shields it must be the one around everything: a new one would end between the client's
+        nursery and its surroundings.
         """
-        if self._doing == "open" and self.opened.is_set():
+        is_here = not isinstance(self.client, ProcessClient)
+        if is_here and self._doing == "open" and self.opened.is_set():
             self._scope.shield = True
             with suppress(trio.Cancelled):
                 await self.do("close")

@@ -53,11 +53,11 @@ class TrioHost:
                 self._stdio.pump(lambda message: token.run_sync_soon(take, message))
                 self._stdio.send(hello)
                 await trio.sleep_forever()
-            self._stdio.send(hello)
-            await self._read(take)
+            await self._read(hello, take)
 
-    async def _read(self, take: Callable[[Message], None]) -> None:
+    async def _read(self, hello: Message, take: Callable[[Message], None]) -> None:
         async with trio.lowlevel.FdStream(os.dup(self._stdio.source)) as source:
+            self._stdio.send(hello)  # what is open from here on is the client's
             while True:
                 data = bytes(await source.receive_some(READ_BYTES))
                 if not data:

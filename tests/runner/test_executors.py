@@ -249,3 +249,14 @@ def test_a_scheduler_that_does_not_answer_is_a_set_up_that_failed(monkeypatch):
         open_executor("dask:127.0.0.1:1", 2),
     ):
         pytest.fail("it opened")
+
+
+def test_a_process_whose_work_is_interrupted_ends_instead_of_taking_more():
+    text = (
+        "from harness.runner.executors import _work_or_leave\n"
+        "from harness.runner.oversight import Interrupted\n"
+        "def work(): raise Interrupted(15)\n"
+        "_work_or_leave(work)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], check=False, timeout=60)
+    assert done.returncode == 128 + 15
