@@ -1,7 +1,7 @@
 """Real bugs: each scenario of the table fails with the version that has the bug, not with the next.
 
 The table is always read. To run it, name a folder for the virtual environments, as in
-``REAL_BUGS=/tmp/bugs pytest tests/clients/test_real_bugs.py``: what is missing there is installed
+``REAL_BUGS=~/bugs pytest tests/clients/test_real_bugs.py``: what is missing there is installed
 from the package index, and stays for the next time.
 """
 
