@@ -42,7 +42,7 @@ class ThreadsHost:
         self._desk = Desk(stdio)
         self._threads = ThreadPoolExecutor(THREADS_LIMIT, thread_name_prefix="caller")
         self._for_main: SimpleQueue[Message] = SimpleQueue()
-        self._main_is_busy = False
+        self._main_has = 0
         self._for_main_next = 0
         self._in_main = 0
         self._unwanted = 0
@@ -59,9 +59,8 @@ class ThreadsHost:
             try:
                 self._run_in_main(message)
             except Interrupted as error:
+                self._free_main(message["id"])
                 self._desk.cancelled(message["id"], error)
-            finally:
-                self._main_is_busy = False
 
     def _take(self, message: Message) -> None:
         """In the thread that reads."""
@@ -74,15 +73,17 @@ class ThreadsHost:
             self._give_to_main(message)
 
     def _give_to_main(self, message: Message) -> None:
-        if self._main_is_busy:
+        if self._main_has:
             self._threads.submit(self._run, message)
         else:
-            self._main_is_busy = True
+            self._main_has = message["id"]
             self._for_main_next = message["id"]
             self._for_main.put(message)
 
     def _run_in_main(self, message: Message) -> None:
         is_call = message["op"] == "call"
+        failure: BaseException | None = None
+        answer = None
         try:
             self._in_main = message["id"] if is_call else 0
             self._for_main_next = 0
@@ -90,12 +91,19 @@ class ThreadsHost:
         except Interrupted:
             raise
         except BaseException as error:  # noqa: ASYNC103, BLE001 - whatever a client raises is told
-            self._in_main = 0
-            self._desk.raised(message["id"], error)
-            return  # noqa: ASYNC104 - no trio is near
+            failure = error
         finally:
-            self._in_main = 0
-        self._tell(message, answer)
+            # Free before it is told: the next call to be cancelled comes as soon as that is read.
+            self._free_main(message["id"])
+        if failure is not None:
+            self._desk.raised(message["id"], failure)
+        else:
+            self._tell(message, answer)
+
+    def _free_main(self, number: int) -> None:
+        self._in_main = 0
+        if self._main_has == number:
+            self._main_has = 0
 
     def _run(self, message: Message) -> None:
         try:
