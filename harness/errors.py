@@ -31,6 +31,9 @@ ErrorKind = Literal[
 
 ERROR_KINDS: tuple[str, ...] = get_args(ErrorKind)
 
+SIGNALLED = 128
+"""Added to a signal's number, it is the exit code of a process that the signal ended."""
+
 
 class HarnessError(Exception):
     """Everything this project raises on purpose."""

@@ -2,7 +2,8 @@
 
 A member registers by being a class with a ``NAME`` in a module of the package; files that begin
 with an underscore are helpers, not members. Third parties add members through entry points
-(``harness.faults``, ``harness.checks``, ``harness.clients``).
+(``harness.faults``, ``harness.checks``). Clients are found in a way of their own, without being
+imported: see ``harness.clients``.
 """
 
 from __future__ import annotations

@@ -25,10 +25,9 @@ from typing import NoReturn, TextIO
 
 import click
 
-from harness.errors import InputError, SetupError
+from harness.errors import SIGNALLED, InputError, SetupError
 
 MISTAKE, NOT_SET_UP, BUG = 3, 4, 70
-SIGNALLED = 128
 BROKEN_PIPE = SIGNALLED + 13
 
 

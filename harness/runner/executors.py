@@ -37,7 +37,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from harness.errors import HarnessError, InputError, Problem, SetupError
+from harness.errors import SIGNALLED, HarnessError, InputError, Problem, SetupError
 from harness.registry import did_you_mean
 from harness.result import Progress
 from harness.runner.oversight import Interrupted
@@ -220,8 +220,6 @@ def _interruptible() -> Iterator[None]:
 
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-SIGNALLED = 128
-"""Added to a signal's number, it is the exit code of a process that the signal ended."""
 
 
 # --- processes ------------------------------------------------------------------------------
