@@ -32,6 +32,7 @@ from harness.bench.load import (
     round_trips_s,
 )
 from harness.errors import SetupError
+from harness.marking import file_prefix
 
 IDLE_CONNECTIONS = 1_000
 SHORT_S = 0.5
@@ -56,7 +57,8 @@ def run_bench(
     of it stays. Raises SetupError if the far end or this project's own proxy doesn't serve.
     """
     raise_file_limit()
-    with _exit_on_sigterm(), tempfile.TemporaryDirectory(prefix="harness-bench-") as name:
+    prefix = file_prefix("harness-bench")
+    with _exit_on_sigterm(), tempfile.TemporaryDirectory(prefix=prefix) as name:
         directory = Path(name)
         with (
             open_far_end(directory) as far_port,

@@ -11,10 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import trio
 from trio.abc import ReceiveStream, SendStream
+
+from harness.marking import marked
 
 POLL_S = 0.002
 """How often it is looked whether the child has ended, while somebody waits for that."""
@@ -62,8 +64,10 @@ class Child:
             await pipe.aclose()
 
 
-async def spawn(arguments: tuple[str, ...]) -> Child:
-    """Start a program. Raises OSError if it can't be started."""
+async def spawn(
+    arguments: tuple[str, ...], inside: AbstractContextManager[None] | None = None
+) -> Child:
+    """Start a program, in the network that ``inside`` enters. Raises OSError if it can't be."""
     if sys.platform == "win32":
         pipe = subprocess.PIPE
         group = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -74,7 +78,8 @@ async def spawn(arguments: tuple[str, ...]) -> Child:
         assert process.stdout is not None
         assert process.stderr is not None
         return Child(process, process.stdin, process.stdout, process.stderr)
-    return _spawn_here(arguments)
+    with inside or nullcontext():
+        return _spawn_here(arguments)
 
 
 def _spawn_here(arguments: tuple[str, ...]) -> Child:
@@ -82,7 +87,13 @@ def _spawn_here(arguments: tuple[str, ...]) -> Child:
     assert sys.platform != "win32"
     pipe = subprocess.PIPE
     popen = subprocess.Popen(  # noqa: S603 - what the user asked for
-        arguments, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
+        arguments,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        bufsize=0,
+        env=marked(),
+        start_new_session=True,
     )
     streams = []
     for file in (popen.stdin, popen.stdout, popen.stderr):

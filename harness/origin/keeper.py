@@ -33,6 +33,8 @@ PORT_TRIES = 5
 """Somebody may take a free port before the server does."""
 CONNECTIONS = 120
 COMPLAINT_LIMIT = 300
+MARK = "CHAOS_HARNESS_RUN"
+"""Says whose keeper this is, in the words of ``harness.marking``: the folder's name says it too."""
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
 ORDINARY_UID = 1000
@@ -52,7 +54,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _raise_exit)
     owner = _ordinary_user() if order["kind"] == "postgres" else None
     threading.Thread(target=_end_at_end_of_stdin, daemon=True).start()  # not before unshare(2)
-    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{order['kind']}-"))
+    owner_mark = os.environ.get(MARK, "0:0").replace(":", "-")
+    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{order['kind']}-{owner_mark}-"))
     running: subprocess.Popen[bytes] | None = None
     try:
         server: Any = {"postgres": Postgres, "redis": Redis}[order["kind"]](order, folder, owner)

@@ -16,6 +16,7 @@ from typing import Any
 import trio
 
 from harness.errors import SetupError
+from harness.marking import marked
 
 END_LIMIT_S = 8.0
 """How long a keeper may take to stop its server and clean up before it is killed."""
@@ -78,6 +79,7 @@ async def keep(
         [sys.executable, "-I", "-S", str(_KEEPER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=marked(),
         start_new_session=True,  # a Ctrl-C reaches us alone, and we end it in order
     )
     try:

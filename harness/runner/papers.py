@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.marking import file_prefix
+
 
 @contextmanager
 def certificate_file(pem: bytes) -> Iterator[str]:
@@ -23,7 +25,7 @@ def certificate_file(pem: bytes) -> Iterator[str]:
         descriptor, path = os.memfd_create("authority.pem"), ""
         place = f"/proc/{os.getpid()}/fd/{descriptor}"
     else:
-        descriptor, path = tempfile.mkstemp(prefix="chaos-harness-", suffix=".pem")
+        descriptor, path = tempfile.mkstemp(prefix=file_prefix("chaos-harness"), suffix=".pem")
         place = path
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -14,6 +14,7 @@ from typing import IO, Any, Self, cast
 
 import harness
 from harness.errors import SetupError
+from harness.marking import marked
 from harness.serve.messages import LINE_LIMIT_BYTES, READY, checked, decode, encode
 from harness.serve.served import ServedProxy
 
@@ -158,7 +159,7 @@ def _start() -> subprocess.Popen[bytes]:
         command.append(str(os.getpid()))
     home = str(Path(harness.__file__).parent.parent)
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    environment = marked() | {"PYTHONPATH": os.pathsep.join(paths)}
     try:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from harness.errors import HarnessError, InputError, Problem
+from harness.marking import file_prefix
 from harness.serve.facts import ConnectionFacts, Ledger, many
 from harness.serve.words import FaultWords, When
 
@@ -108,7 +109,9 @@ class ServedProxy:
         """
         if self._ca_file is None:
             certificate = self._certificate()
-            handle, self._ca_file = tempfile.mkstemp(".pem", "chaos-ca-", self._folder, text=True)
+            handle, self._ca_file = tempfile.mkstemp(
+                ".pem", file_prefix("chaos-ca"), self._folder, text=True
+            )
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(certificate)
         return self._ca_file
