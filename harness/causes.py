@@ -20,6 +20,7 @@ KIND_BY_ERRNO: dict[int, ErrorKind] = {
     errno.ETIMEDOUT: "timeout",
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "unreachable",
+    errno.EADDRNOTAVAIL: "no_port",
 }
 """What the system said, in those words."""
 

@@ -19,6 +19,7 @@ ErrorKind = Literal[
     "closed",
     "timeout",
     "unreachable",
+    "no_port",
     "pool_timeout",
     "pool_closed",
     "tls",

@@ -64,10 +64,20 @@ class Forwarded:
     """It arrives once for each delay: not at all for ``()``, twice for two of them.
 
     Packets of a direction overtake each other only if one that is late says so by ``in_order``.
+    A ``damaged`` one arrives with bits turned over, so that its checksum tells (RFC 9293 3.1).
     """
 
     delays_s: tuple[float, ...] = (0.0,)
     in_order: bool = True
+    damaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """It arrives, and right behind it a RST to each end, in the other's name and in its window.
+
+    That is how a middlebox ends a connection which it only watches.
+    """
 
 
 class Refusal(Enum):
@@ -81,7 +91,7 @@ class Refusal(Enum):
     """The sender's own host has no way there: ENETUNREACH."""
 
 
-Fate: TypeAlias = Forwarded | Refusal
+Fate: TypeAlias = Forwarded | Refusal | Forged
 DROPPED = Forwarded(())
 
 PacketFilter: TypeAlias = Callable[[Packet, float], Fate | None]

@@ -13,7 +13,7 @@ from harness.checks._verdicts import decide, many, unknown
 from harness.history import History
 from harness.units import YAML_CONFIG, format_duration
 
-NO_CONNECTION = frozenset({"pool_timeout", "pool_closed", "refused"})
+NO_CONNECTION = frozenset({"pool_timeout", "pool_closed", "refused", "no_port"})
 """Kinds of error that say the call never had a connection."""
 
 
@@ -23,9 +23,9 @@ class AcquireWithin:
 
     The client isn't asked: time is counted from when the call was made to its first execution at
     the origin, so it includes the way there. For a call that was never executed it is counted to
-    its error, if that says it never had a connection (pool_timeout, pool_closed, refused). Other
-    calls that were never executed are left out: how long they waited can't be told apart from
-    what became of their connection. Calls after healing are left out as well.
+    its error, if that says it never had a connection (pool_timeout, pool_closed, refused,
+    no_port). Other calls that were never executed are left out: how long they waited can't be
+    told apart from what became of their connection. Calls after healing are left out as well.
 
     Evidence: the call that waited longest and what ended its wait, then further ones. Unknown if
     no wait could be measured.

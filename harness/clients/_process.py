@@ -11,7 +11,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 
 import trio
 
@@ -319,12 +319,14 @@ def _ending(code: int | None) -> str:
 
 
 @asynccontextmanager
-async def open_process_client(launch: Launch) -> AsyncIterator[ProcessClient]:
+async def open_process_client(
+    launch: Launch, inside: AbstractContextManager[None] | None = None
+) -> AsyncIterator[ProcessClient]:
     """A client that is starting; its process, and all it has started, is gone after the block.
 
-    Raises OSError if the program can't be started.
+    ``inside`` is entered while it is started. Raises OSError if the program can't be.
     """
-    child = await spawn(launch.arguments)
+    child = await spawn(launch.arguments, inside)
     client = ProcessClient(launch, child)
     try:
         async with open_tasks() as tasks:

@@ -77,7 +77,7 @@ class Connection:
         if self.ends[side].is_over:
             return
         self._end(side, EndEvent.PEER_FIN)
-        self._blame(side.value, "fin")
+        self.blame(side.value, "fin")
         self.links[side.inbound.opposite].feed(Fin(now, notify=notify), now)
         if side is Side.CLIENT:
             self.event("half_closed", now)
@@ -87,7 +87,7 @@ class Connection:
         if self.ends[side].is_over:
             return
         self._end(side, EndEvent.PEER_RESET)
-        self._blame(side.value, "reset")
+        self.blame(side.value, "reset")
         self.links[side.inbound].cut(Reset(now))  # nobody is left to receive what was held
         self.links[side.inbound.opposite].feed(Reset(now), now)
 
@@ -172,19 +172,24 @@ class Connection:
 
     def close(self, by: str, how: Fin | Reset, now: float) -> None:
         """End both sides from here: ``how`` to the client, an orderly end or RST to the backend."""
-        self._blame(by, "reset" if isinstance(how, Reset) else "fin")
+        self.blame(by, "reset" if isinstance(how, Reset) else "fin")
         for link in self.links.values():
             if isinstance(how, Reset):
                 link.cut(how)
             else:
                 link.feed(how, now)
 
+    def blame(self, by: str, how: str) -> None:
+        """Note who ended it and how; the first counts."""
+        if not self.ended_by:
+            self.ended_by, self.ended_how = by, how
+
     # --- inside -----------------------------------------------------------------------------
 
     def _strike(self, work: Work, here: Direction | None, now: float) -> None:
         """End the connection as the fault says; ``here`` is ended by the slot itself, in order."""
         assert work.armed.ending is not None
-        self._blame(f"fault:{work.armed.name}", work.armed.ending.value)
+        self.blame(f"fault:{work.armed.name}", work.armed.ending.value)
         for direction, link in self.links.items():
             ending = work.armed.ending_for(direction.sink, now)
             if direction is here or ending is None:
@@ -207,7 +212,7 @@ class Connection:
 
     def _stage_ends(self, work: Work, here: Direction, ending: Fin | Reset) -> None:
         """A stage closed its direction's end whole: nothing from there counts any more."""
-        self._blame(f"fault:{work.armed.name}", "reset" if isinstance(ending, Reset) else "fin")
+        self.blame(f"fault:{work.armed.name}", "reset" if isinstance(ending, Reset) else "fin")
         if isinstance(ending, Reset) or ending.full:
             self.links[here.opposite].feed(Fin(ending.due, full=True), ending.due)
 
@@ -218,7 +223,3 @@ class Connection:
 
     def _end(self, side: Side, event: EndEvent) -> None:
         self.ends[side] = after(self.ends[side], event)
-
-    def _blame(self, by: str, how: str) -> None:
-        if not self.ended_by:
-            self.ended_by, self.ended_how = by, how

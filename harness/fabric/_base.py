@@ -9,12 +9,14 @@ only as fine as epoll's milliseconds.
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from harness.packet import PacketFilter
+from harness.shape import HostState, Means, Shaping
+from harness.timeline import Side
 
 T = TypeVar("T")
 
@@ -32,6 +34,7 @@ _OUTCOMES = {
     errno.ETIMEDOUT: "timeout",
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "unreachable",
+    errno.EADDRNOTAVAIL: "no_port",
     errno.ECANCELED: "cancelled",
 }
 
@@ -43,11 +46,17 @@ def dial_outcome(failure: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a fabric can do; a scenario that needs more is refused with the name of one that can."""
+    """What a fabric can do; a scenario that needs more is refused with the name of one that can.
+
+    ``means`` are what it has to perform faults with, besides the proxy; ``unlinked`` are the sides
+    of the proxy on which packets pass no link.
+    """
 
     packets: bool = False
     real_time: bool = True
     processes: bool = True
+    means: frozenset[Means] = frozenset()
+    unlinked: frozenset[Side] = frozenset()
 
 
 class Wire(Protocol):
@@ -106,7 +115,16 @@ class Port(Protocol):
         """Stop listening but keep the port: connects are refused."""
 
     def listen(self) -> None:
-        """Listen (again)."""
+        """Listen (again), with room for whoever comes."""
+
+    def crowd(self) -> None:
+        """Let the queue of those who wait to be accepted be full: nobody more gets in.
+
+        Raises SetupError if the fabric has no such queue.
+        """
+
+    def turned_away(self) -> int:
+        """How many packets of connects were dropped so far because that queue was full."""
 
     def close(self) -> None:
         """Give the port back."""
@@ -147,6 +165,15 @@ class Fabric(Protocol):
     async def dial(self, host: str, port: int, limit_s: float) -> Wire:
         """A connection to a literal address; raises OSError if it can't be had within the limit."""
 
+    def address_of(self, host: str) -> str:
+        """The literal address of a host: ``proxy``, ``client-1``, ``backend-blue``."""
+
+    def at(self, host: str) -> AbstractContextManager[None]:
+        """What the block opens through trio's API, or tasks begun there do, is on this host."""
+
+    def inside(self, host: str) -> AbstractContextManager[None]:
+        """What the block starts, without ever waiting, is on this host: processes too."""
+
     def call_at(self, when: float, call: Callable[[], None]) -> Alarm:
         """Make a call at an instant of trio's clock, as precisely as the fabric can."""
 
@@ -163,3 +190,21 @@ class Fabric(Protocol):
 
     def change_address(self) -> None:
         """Give the client's host another address; raises SetupError if it has no packets."""
+
+    def restore_address(self) -> None:
+        """Give the client's host its former addresses back, beside the present one."""
+
+    def shape(self, shapings: tuple[Shaping, ...]) -> None:
+        """Let links do this from now on, and nothing else; raises SetupError if they can't."""
+
+    def shaped(self) -> Mapping[int, int]:
+        """How many packets each shaping has struck so far, by the index of its fault."""
+
+    def hold_host(self, state: HostState) -> None:
+        """Hold the client's host so from now on; raises SetupError if it can't."""
+
+    def unrouted(self) -> int:
+        """How many packets the client's host could not send so far, for want of a way."""
+
+    def destroy(self, port: int) -> bool:
+        """Destroy the client's socket that dialed from this port; False if there is none."""

@@ -8,10 +8,10 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import trio
 
@@ -23,10 +23,12 @@ from harness.fabric._base import Alarm, Capabilities, Guard, OnClosed, OnDialed,
 from harness.fabric.timers import Timers, open_timers
 from harness.fabric.witness import watch_clients
 from harness.packet import PacketFilter
+from harness.shape import UNTOUCHED_HOST, HostState, Shaping
 
 T = TypeVar("T")
 
 BACKLOG = 1024
+HOST = "127.0.0.1"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _SIOCOUTQNSD = 0x894B
 _DESCRIPTORS = Path("/proc/self/fd")
@@ -105,12 +107,17 @@ class SocketWire:
             self._sock.close()
 
 
+MakeSocket: TypeAlias = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
+"""Where a socket comes from: this machine, or a namespace of its own."""
+
+
 class SocketPort:
     """A listening socket; to refuse, a bound one that doesn't listen takes its place."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, make: MakeSocket = socket.socket) -> None:
         self.host = host
-        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._make = make
+        self._family = family_of(host)
         self._sock = self._bind(port)
         self.number: int = self._sock.getsockname()[1]
         self._sock.listen(BACKLOG)
@@ -134,6 +141,14 @@ class SocketPort:
         """Listen again."""
         self._sock.listen(BACKLOG)
 
+    def crowd(self) -> None:
+        """Raises SetupError: whom the queue turns away is seen in a namespace alone."""
+        raise SetupError(_NO_HOSTS)
+
+    def turned_away(self) -> int:
+        """Nobody: the queue is never made full."""
+        return 0
+
     def close(self) -> None:
         """Give the port back."""
         if self._sock.fileno() >= 0:
@@ -145,7 +160,7 @@ class SocketPort:
         self._sock = self._bind(self.number)
 
     def _bind(self, port: int) -> socket.socket:
-        sock = socket.socket(self._family, socket.SOCK_STREAM)
+        sock = self._make(self._family, socket.SOCK_STREAM)
         sock.setblocking(False)
         if sys.platform != "win32":  # there it would let others take a port in use
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -160,6 +175,7 @@ class SocketPort:
         return sock
 
 
+_NO_HOSTS = "the loopback fabric has no links and no hosts of its own; say --on netns"
 _NO_PACKETS = "the loopback fabric has no packets to strike; say --on virtual"
 
 
@@ -192,21 +208,21 @@ class LoopbackFabric:
 
     async def dial(self, host: str, port: int, limit_s: float) -> SocketWire:
         """A connection to a literal address: no resolver, no happy eyeballs, no thread."""
-        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            failure = sock.connect_ex((host, port))
-            if failure in _UNDER_WAY:
-                failure = sock.connect_ex((host, port))  # on loopback it is through by now
-            if failure in _UNDER_WAY:
-                failure = await _connected(sock, limit_s)
-            if failure in {0, errno.EISCONN}:
-                return SocketWire(sock, port)
-        except BaseException:
-            sock.close()
-            raise
-        sock.close()
-        raise OSError(failure, f"can't reach {host} port {port}: {os.strerror(failure)}")
+        return await connected(
+            socket.socket(family_of(host), socket.SOCK_STREAM), host, port, limit_s
+        )
+
+    def address_of(self, host: str) -> str:  # noqa: ARG002 - all are one machine
+        """The one address there is."""
+        return HOST
+
+    def at(self, host: str) -> AbstractContextManager[None]:  # noqa: ARG002 - likewise
+        """Nothing to do: every socket is on this machine."""
+        return nullcontext()
+
+    def inside(self, host: str) -> AbstractContextManager[None]:  # noqa: ARG002 - likewise
+        """Nothing to do, likewise."""
+        return nullcontext()
 
     def call_at(self, when: float, call: Callable[[], None]) -> Alarm:
         """A precise alarm; only while ``running``."""
@@ -237,8 +253,56 @@ class LoopbackFabric:
         """Raises SetupError: this machine's loopback address is what it is."""
         raise SetupError(_NO_PACKETS)
 
+    def restore_address(self) -> None:
+        """Nothing was ever taken."""
 
-async def _connected(sock: socket.socket, limit_s: float) -> int:
+    def shape(self, shapings: tuple[Shaping, ...]) -> None:
+        """Only none. Raises SetupError for any: there is no link."""
+        if shapings:
+            raise SetupError(_NO_HOSTS)
+
+    def shaped(self) -> Mapping[int, int]:
+        """None: there is no link."""
+        return {}
+
+    def hold_host(self, state: HostState) -> None:
+        """Only as it is. Raises SetupError for anything else."""
+        if state != UNTOUCHED_HOST:
+            raise SetupError(_NO_HOSTS)
+
+    def unrouted(self) -> int:
+        """None that are the client's alone."""
+        return 0
+
+    def destroy(self, port: int) -> bool:  # noqa: ARG002 - the contract's argument
+        """Raises SetupError: nobody may touch the sockets of this machine."""
+        raise SetupError(_NO_HOSTS)
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """The family of a literal address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+async def connected(sock: socket.socket, host: str, port: int, limit_s: float) -> SocketWire:
+    """The socket, connected there; raises OSError, and closes it, if that can't be done in time."""
+    try:
+        sock.setblocking(False)
+        failure = sock.connect_ex((host, port))
+        if failure in _UNDER_WAY:
+            failure = sock.connect_ex((host, port))  # on loopback it is through by now
+        if failure in _UNDER_WAY:
+            failure = await _outcome(sock, limit_s)
+        if failure in {0, errno.EISCONN}:
+            return SocketWire(sock, port)
+    except BaseException:
+        sock.close()
+        raise
+    sock.close()
+    raise OSError(failure, f"can't reach {host} port {port}: {os.strerror(failure)}")
+
+
+async def _outcome(sock: socket.socket, limit_s: float) -> int:
     """How a connect that is under way ends: an errno, 0 if it succeeds."""
     with trio.move_on_after(limit_s):
         await trio.lowlevel.wait_writable(sock)

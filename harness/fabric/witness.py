@@ -11,19 +11,27 @@ import errno
 import operator
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import trio
 
 from harness.fabric._base import OnClosed, OnDialed, OnLost, dial_outcome
 
+MakeSocket: TypeAlias = Callable[[int, int, int], socket.socket]
+"""Makes a socket of a family, a type and a protocol."""
+
 
 @contextmanager
-def watch_clients(on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost) -> Iterator[None]:
+def watch_clients(
+    on_dialed: OnDialed,
+    on_closed: OnClosed,
+    on_lost: OnLost,
+    make: MakeSocket = socket.socket,
+) -> Iterator[None]:
     """Watch every socket that connects through trio's API while the block runs."""
-    factory = _Factory(on_dialed, on_closed, on_lost)
+    factory = _Factory(on_dialed, on_closed, on_lost, make)
     before = trio.socket.set_custom_socket_factory(factory)
     try:
         yield
@@ -33,7 +41,10 @@ def watch_clients(on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost) -> 
 
 
 class _Factory(trio.abc.SocketFactory):
-    def __init__(self, on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost) -> None:
+    def __init__(
+        self, on_dialed: OnDialed, on_closed: OnClosed, on_lost: OnLost, make: MakeSocket
+    ) -> None:
+        self._make = make
         self.on_dialed = on_dialed
         self.on_closed = on_closed
         self.on_lost = on_lost
@@ -46,7 +57,7 @@ class _Factory(trio.abc.SocketFactory):
         proto: int = 0,
     ) -> trio.socket.SocketType:
         """A socket of the kernel's, watched."""
-        plain = socket.socket(family, type, proto)
+        plain = self._make(family, type, proto)
         return WatchedSocket(trio.socket.from_stdlib_socket(plain), self)
 
 

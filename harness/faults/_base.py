@@ -13,6 +13,9 @@ them with ``isinstance``:
 ``BackendFault``   changes where new connections go
 ``CallerFault``    cancels a caller
 ``PacketFault``    decides what becomes of packets, on a fabric that has them
+``ShapingFault``   does to a whole link what the kernel could do as well
+``HostFault``      holds the client's host in a state: no link, few ports
+``SocketFault``    destroys the client's own socket
 =================  ==================================================================
 
 Every member has a ``NAME``, an ``ALIASES`` mapping of other tools' words to what they became,
@@ -27,11 +30,11 @@ from enum import Enum
 from random import Random
 from typing import ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
-from harness.connection import Armed, Ending, StageContext
+from harness.connection import Ending, StageContext
 from harness.packet import Fate, Packet
 from harness.remembering import Remembering
-from harness.timeline import Direction, Draws, Side, Stage
-from harness.trigger import Trigger
+from harness.shape import HostState, Shape
+from harness.timeline import Draws, Stage
 
 DirectionWord: TypeAlias = Literal["upstream", "downstream", "both"]
 SideWord: TypeAlias = Literal["client", "backend", "both"]
@@ -116,9 +119,13 @@ class AcceptFault(Fault, Protocol, metaclass=Remembering):
 
 @runtime_checkable
 class ListenFault(Fault, Protocol, metaclass=Remembering):
-    """While it is at work the port is bound but does not listen: connects are refused."""
+    """While it is at work nobody new gets in.
 
-    LISTENS: ClassVar[Literal[False]]
+    ``False``: the port is bound but does not listen, so connects are refused. ``"full"``: the
+    queue of those who wait to be accepted is full, so the kernel drops what connects.
+    """
+
+    LISTENS: ClassVar[Literal[False, "full"]]
 
 
 # --- TLS ------------------------------------------------------------------------------------
@@ -241,130 +248,35 @@ class PacketFault(Fault, Protocol, metaclass=Remembering):
         """The fault at work since the instant ``began``."""
 
 
-@dataclass(frozen=True, slots=True)
-class FaultSpec:
-    """A fault as a scenario asks for it: what, when, in which direction, to which side.
-
-    Without a side it strikes where its kind does: packet faults the client's, others both.
-    """
-
-    fault: Fault
-    when: Trigger = Trigger()
-    direction: DirectionWord | None = None
-    side: SideWord | None = None
-
-    @property
-    def name(self) -> str:
-        """The fault's word."""
-        return self.fault.NAME
-
-    @property
-    def ends_client(self) -> bool:
-        """Whether it ends the client's end of a connection, whole."""
-        fault = self.fault
-        strikes = isinstance(fault, StrikeFault) and fault.ENDING is not Ending.HALF
-        return strikes and self.side != "backend"
-
-    @property
-    def sides(self) -> frozenset[Side]:
-        """The sides of the proxy on which it works."""
-        word = self.side or own_side(self.fault)
-        return frozenset(Side) if word == "both" else frozenset({Side(word)})
-
-    @property
-    def on_link(self) -> bool:
-        """Whether it strikes the packets of a whole link: no condition speaks of a connection."""
-        return isinstance(self.fault, PacketFault) and (
-            strikes_links_only(self.fault) or self.when.given() <= RUN_TRIGGERS
-        )
-
-    def arm(self, index: int, seed: int) -> Armed:
-        """The fault ready for the connections of one run; it shapes, strikes, or marks flows."""
-        fault = self.fault
-        draws = Draws(seed, index)
-        shared = fault.share() if isinstance(fault, SharingFault) else None
-        shapes = fault if isinstance(fault, StreamFault) else None
-        return Armed(
-            index=index,
-            name=self.name,
-            trigger=self.when,
-            draws=draws,
-            directions=self.effect_directions(),
-            watches=self.watched_direction(),
-            maker=None if shapes is None else lambda context: shapes.stage(context, shared),
-            ending=fault.ENDING if isinstance(fault, StrikeFault) else None,
-            sides=self.sides,
-            whole_connection=(
-                isinstance(fault, PacketFault) or getattr(fault, "WHOLE_CONNECTION", False)
-            ),
-        )
-
-    def effect_directions(self) -> tuple[Direction, ...]:
-        """The directions in which a stream fault or a packet fault works."""
-        own: DirectionWord = getattr(self.fault, "DIRECTION", "both")
-        word = self.direction or own
-        if word == "both":
-            return (Direction.UPSTREAM, Direction.DOWNSTREAM)
-        return (Direction(word),)
-
-    def watched_direction(self) -> Direction:
-        """The direction whose bytes its trigger counts."""
-        if self.when.request is not None:
-            return Direction.UPSTREAM
-        if self.when.response is not None:
-            return Direction.DOWNSTREAM
-        directions = self.effect_directions()
-        return directions[0] if len(directions) == 1 else Direction.DOWNSTREAM
+# --- links and hosts ------------------------------------------------------------------------
 
 
-def allowed_triggers(fault: type[Fault] | Fault) -> frozenset[str]:
-    """The conditions that make sense for a fault, by the site at which it strikes."""
-    own = getattr(fault, "TRIGGERS", None)
-    if own is not None:
-        return frozenset(own)
-    if _strikes_at(fault, "policy"):
-        return PACKET_TRIGGERS
-    if _strikes_at(fault, "stage") or _strikes_at(fault, "ENDING"):
-        return STREAM_TRIGGERS
-    if _strikes_at(fault, "on_accept") or _strikes_at(fault, "on_handshake"):
-        return CONNECTION_TRIGGERS
-    if _strikes_at(fault, "on_call"):
-        return CALL_TRIGGERS
-    return RUN_TRIGGERS
+@runtime_checkable
+class ShapingFault(Fault, Protocol, metaclass=Remembering):
+    """Does to a whole link what a queueing discipline of the kernel can do as well."""
+
+    def shape(self) -> Shape:
+        """What the link does, in the kernel's words."""
 
 
-def own_side(fault: type[Fault] | Fault) -> SideWord:
-    """The side on which a fault works unless the scenario says otherwise."""
-    word: SideWord = getattr(fault, "SIDE", "client" if _strikes_at(fault, "policy") else "both")
-    return word
+@runtime_checkable
+class LinkStreamFault(ShapingFault, Protocol, metaclass=Remembering):
+    """Works on bytes at the proxy, and on the packets of a link where the fabric has links."""
+
+    def link_policy(self, draws: Draws, began: float) -> PacketPolicy:
+        """The fault at work on a link's packets since the instant ``began``."""
 
 
-def strikes_links_only(fault: type[Fault] | Fault) -> bool:
-    """Whether it is a packet fault that no single connection can be chosen for."""
-    return _strikes_at(fault, "policy") and "connection" not in allowed_triggers(fault)
+@runtime_checkable
+class HostFault(Fault, Protocol, metaclass=Remembering):
+    """Holds the client's host in a state while it is at work."""
+
+    def on_host(self) -> HostState:
+        """The state."""
 
 
-def site(fault: type[Fault] | Fault) -> str:
-    """Where in a connection's life a fault strikes, in words for a help page."""
-    if strikes_links_only(fault):
-        return "a whole link"
-    for attribute, words in _SITES.items():
-        if _strikes_at(fault, attribute):
-            return words
-    return "the run"
+@runtime_checkable
+class SocketFault(Fault, Protocol, metaclass=Remembering):
+    """Strikes the client's own socket of a live connection, as an administrator may."""
 
-
-_SITES = {
-    "ENDING": "a live connection",
-    "stage": "the bytes of a connection",
-    "on_accept": "a connection as it is accepted",
-    "on_handshake": "a TLS handshake",
-    "LISTENS": "the listening port",
-    "change": "the backends",
-    "on_call": "a caller",
-    "policy": "packets",
-}
-
-
-def _strikes_at(fault: object, attribute: str) -> bool:
-    return hasattr(fault, attribute)
+    DESTROYS: ClassVar[Literal[True]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Generic, TypeVar
 
-from harness.packet import Flow, Packet, PacketKind
+from harness.packet import Packet, PacketKind
 from harness.timeline import Direction, Draws
 
 FLOWS_LIMIT = 65_536
@@ -28,20 +28,32 @@ class Flows(Generic[T]):
     def __init__(self, make: Callable[[], T], limit: int = FLOWS_LIMIT) -> None:
         self._make = make
         self._limit = limit
-        self._known: OrderedDict[Flow, T] = OrderedDict()
+        self._known: OrderedDict[object, T] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
     def of(self, packet: Packet) -> T:
         """What is remembered of the packet's flow."""
-        flow = packet.flow
-        if flow not in self._known or opens_flow(packet):
-            self._known[flow] = self._make()
-        self._known.move_to_end(flow)
+        return self._of(packet.flow, anew=opens_flow(packet))
+
+    def _of(self, key: object, *, anew: bool) -> T:
+        if anew or key not in self._known:
+            self._known[key] = self._make()
+        self._known.move_to_end(key)
         if len(self._known) > self._limit:
             self._known.popitem(last=False)
-        return self._known[flow]
+        return self._known[key]
+
+
+class Ways(Flows[T]):
+    """Something remembered for each way that packets take to a host, all flows together."""
+
+    def of(self, packet: Packet) -> T:
+        """What is remembered of the way that leads to the packet's receiver."""
+        flow, upstream = packet.flow, packet.direction is Direction.UPSTREAM
+        receiver = flow.server if upstream else flow.client
+        return self._of((flow.side, packet.direction, receiver[0]), anew=False)
 
 
 @dataclass(slots=True)

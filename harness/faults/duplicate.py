@@ -10,6 +10,7 @@ from pydantic import Field
 from harness.faults._base import DirectionWord, SideWord
 from harness.faults._packets import PacketDraws
 from harness.packet import Fate, Forwarded, Packet
+from harness.shape import Shape
 from harness.timeline import Draws
 from harness.units import YAML_CONFIG, Fraction
 
@@ -39,6 +40,10 @@ class Duplicate:
     def policy(self, draws: Draws, began: float) -> Copier:  # noqa: ARG002 - the contract's argument
         """Chooses."""
         return Copier(self.rate, PacketDraws(draws))
+
+    def shape(self) -> Shape:
+        """The same in netem's words."""
+        return Shape(duplicate=self.rate)
 
 
 @dataclass(frozen=True, slots=True)

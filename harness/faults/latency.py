@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from statistics import NormalDist
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from harness.connection import StageContext
-from harness.faults._base import DirectionWord
-from harness.timeline import Data, Draws, Item
+from harness.faults._base import DirectionWord, PacketPolicy
+from harness.faults._packets import Flows, PacketDraws
+from harness.packet import Fate, Forwarded, Packet
+from harness.shape import Distribution, Shape, draw_s
+from harness.timeline import Data, Direction, Draws, Item
 from harness.units import YAML_CONFIG, DurationS, Fraction, Spread, SpreadS
 
 BLOCK_BYTES = 64 * 1024
@@ -27,6 +29,12 @@ class Latency:
     as their mean and jitter as their standard deviation; no delay is negative. ``correlation``
     makes one delay resemble the one before, as in netem (tc-netem(8)). The stream keeps its
     order, so a byte waits for those before it. Ends (FIN, RST) are delayed like bytes.
+
+    On the netns fabric, without a condition about single connections, it delays every packet of
+    the client's link (a sidecar's: the backend's), connects and acknowledgements too. Packets stay
+    in order there as well: jitter alone makes none overtake another, as it would with a bare
+    ``tc netem``; say ``reorder`` for that. Where the kernel's netem does it, correlation mixes
+    uniform draws, which narrows the spread; the packet router's keeps it.
     """
 
     NAME: ClassVar[str] = "latency"
@@ -41,9 +49,7 @@ class Latency:
 
     delay_s: Annotated[SpreadS, Field(description="how much longer, on average")]
     jitter_s: Annotated[DurationS, Field(description="how much that varies")] = 0.0
-    distribution: Annotated[
-        Literal["uniform", "normal", "lognormal", "pareto"], Field(description="in what shape")
-    ] = "uniform"
+    distribution: Annotated[Distribution, Field(description="in what shape")] = "uniform"
     correlation: Annotated[
         Fraction, Field(description="how much a delay resembles the one before")
     ] = 0.0
@@ -60,30 +66,27 @@ class Latency:
 
     def draw_s(self, gauss: float) -> float:
         """The delay that a standard normal deviate stands for."""
-        mean_s, jitter_s = self.delay_s.mean_s, self._jitter_s
-        if not jitter_s:
-            return mean_s
-        match self.distribution:
-            case "uniform":
-                delay_s = mean_s + jitter_s * (2 * _NORMAL.cdf(gauss) - 1)
-            case "normal":
-                delay_s = mean_s + jitter_s * gauss
-            case "lognormal":
-                variance = math.log1p((jitter_s / mean_s) ** 2)
-                delay_s = mean_s * math.exp(math.sqrt(variance) * gauss - variance / 2)
-            case "pareto":
-                shape = 1 + math.sqrt(1 + (mean_s / jitter_s) ** 2)
-                least_s = mean_s * (shape - 1) / shape
-                delay_s = least_s / _NORMAL.cdf(-gauss) ** (1 / shape)
-        return max(0.0, delay_s)
+        return draw_s(gauss, self.delay_s.mean_s, self._jitter_s, self.distribution)
 
     def stage(self, context: StageContext, shared: object) -> LatencyStage:  # noqa: ARG002 - the contract's arguments
         """Delays."""
         return LatencyStage(self, context.draws)
 
+    def shape(self) -> Shape:
+        """The same in netem's words."""
+        return Shape(
+            delay_s=self.delay_s.mean_s,
+            jitter_s=self._jitter_s,
+            distribution=self.distribution,
+            correlation=self.correlation,
+        )
+
+    def link_policy(self, draws: Draws, began: float) -> PacketPolicy:  # noqa: ARG002 - the contract's argument
+        """Delays packets, each by itself, and keeps them in order."""
+        return Lateness(self, PacketDraws(draws))
+
 
 _SKEWED = {"lognormal", "pareto"}
-_NORMAL = NormalDist()
 
 
 @dataclass(slots=True)
@@ -112,7 +115,7 @@ class LatencyStage:
         if block != self._block:
             fresh = self.draws.random(*block).gauss(0.0, 1.0)
             rho = self.fault.correlation if self._block is not None else 0.0
-            self._gauss = rho * self._gauss + math.sqrt(1 - rho * rho) * fresh
+            self._gauss = _chained(rho, self._gauss, fresh)
             self._block = block
             self._delay_s = self.fault.draw_s(self._gauss)
         return self._present_s()
@@ -123,6 +126,36 @@ class LatencyStage:
     def heal(self, now: float) -> tuple[Item, ...]:  # noqa: ARG002 - the contract's argument
         """Nothing was held: what is on its way keeps its time."""
         return ()
+
+
+@dataclass(slots=True)
+class _Before:
+    """The deviate that was drawn last, in each direction of a flow."""
+
+    gauss: dict[Direction, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """Draws a delay for each packet of a link, chained by correlation within a direction."""
+
+    fault: Latency
+    draws: PacketDraws
+    before: Flows[_Before] = field(default_factory=lambda: Flows(_Before))
+
+    def on_packet(self, packet: Packet, now: float) -> Fate | None:  # noqa: ARG002 - the contract's argument
+        """Late, and no earlier than those before it."""
+        fresh = self.draws.random(packet).gauss(0.0, 1.0)
+        gauss, way = self.before.of(packet).gauss, packet.direction
+        if way in gauss:
+            fresh = _chained(self.fault.correlation, gauss[way], fresh)
+        gauss[way] = fresh
+        return Forwarded((self.fault.draw_s(fresh),))
+
+
+def _chained(correlation: float, before: float, fresh: float) -> float:
+    """A deviate that resembles the one before it."""
+    return correlation * before + math.sqrt(1 - correlation * correlation) * fresh
 
 
 def fixed(delay_s: float) -> Latency:

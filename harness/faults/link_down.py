@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from harness.faults._base import RUN_TRIGGERS
 from harness.packet import DROPPED, Fate, Packet, PacketKind, Refusal
+from harness.shape import HostState
 from harness.timeline import Draws
 from harness.units import YAML_CONFIG
 
@@ -17,7 +18,8 @@ class LinkDown:
 
     A host without its link has no route any more, so connect() fails with ENETUNREACH
     (connect(2)) and nothing is sent. What live connections send is retransmitted and gets
-    through if the link comes back in time.
+    through if the link comes back in time. Where hosts have a kernel, the interface really goes
+    down (``ip link set down``), and it has fired once the host had no way for a packet.
     """
 
     NAME: ClassVar[str] = "link_down"
@@ -28,6 +30,10 @@ class LinkDown:
     )
     TRIGGERS: ClassVar[frozenset[str]] = RUN_TRIGGERS
     __pydantic_config__: ClassVar[Any] = YAML_CONFIG
+
+    def on_host(self) -> HostState:
+        """No link."""
+        return HostState(link_up=False)
 
     def policy(self, draws: Draws, began: float) -> LinkDown:  # noqa: ARG002 - the contract's arguments
         """Itself: there is nothing to remember."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from harness.faults._base import DirectionWord, SideWord
 from harness.faults._packets import Flows, PacketDraws
 from harness.packet import Fate, Forwarded, Packet
+from harness.shape import Shape
 from harness.timeline import Direction, Draws
 from harness.units import YAML_CONFIG, DurationS, Fraction
 
@@ -45,6 +46,10 @@ class Reorder:
     def policy(self, draws: Draws, began: float) -> Shuffle:  # noqa: ARG002 - the contract's argument
         """Chooses and counts."""
         return Shuffle(self, PacketDraws(draws))
+
+    def shape(self) -> Shape:
+        """The same: in the kernel's words the others are sent early."""
+        return Shape(reorder=self.rate, delay_s=self.delay_s, gap=self.gap)
 
 
 @dataclass(slots=True)

@@ -266,10 +266,15 @@ class ConnectionClosed(ProxyEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultArmed(ProxyEvent):
-    """A fault waits for its trigger; ``index`` counts the scenario's faults from 0."""
+    """A fault waits for its trigger; ``index`` counts the scenario's faults from 0.
+
+    ``means`` is what will perform it (proxy, router, netem, tbf, htb, host, port), where there was
+    a choice.
+    """
 
     index: int
     fault: str
+    means: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,7 +356,7 @@ class DirtyCheckout(Event):
 class Dialed(Event):
     """A client socket tried to connect.
 
-    ``outcome`` is ok, refused, reset, timeout, unreachable, cancelled or other.
+    ``outcome`` is ok, refused, reset, timeout, unreachable, no_port, cancelled or other.
     """
 
     WITNESS: ClassVar[str] = "wire"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -12,12 +12,13 @@ from types import MappingProxyType
 import trio
 
 from harness.errors import SetupError
-from harness.fabric import open_tasks
+from harness.fabric import Fabric, open_tasks
 from harness.history import Event, Executed
 from harness.origin.echo import EchoServer
 from harness.origin.http import HttpServer, Meeting
 
 BACKLOG = 1024
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ async def open_origin(
     keep_alive_s: float | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
     zero: Callable[[], float] | None = None,
+    fabric: Fabric | None = None,
 ) -> AsyncIterator[Origin]:
-    """One server for each name, on loopback, inside the block.
+    """One server for each name, on its host of the fabric (else on loopback), inside the block.
 
     Every execution is told to ``on_event`` as ``Executed``. Raises SetupError if a port can't
     be had. ``zero`` tells the instant that event times count from: the block's begin, if not given.
@@ -50,7 +52,7 @@ async def open_origin(
         addresses = {}
         meeting = Meeting()
         for name in backends:
-            listeners = await _listen()
+            listeners = await _listen(fabric, name)
             addresses[name] = listeners[0].socket.getsockname()[:2]
             execute = partial(_execute, on_event, zero or (lambda: begun), name)
             server = (
@@ -62,11 +64,14 @@ async def open_origin(
         yield Origin(MappingProxyType(addresses))
 
 
-async def _listen() -> list[trio.SocketListener]:
+async def _listen(fabric: Fabric | None, backend: str) -> list[trio.SocketListener]:
+    host = f"backend-{backend}"
+    address = LOOPBACK if fabric is None else fabric.address_of(host)
     try:
-        return await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=BACKLOG)
+        with nullcontext() if fabric is None else fabric.at(host):
+            return await trio.open_tcp_listeners(0, host=address, backlog=BACKLOG)
     except OSError as error:
-        raise SetupError(f"can't listen on 127.0.0.1: {error.strerror or error}") from error
+        raise SetupError(f"can't listen on {address}: {error.strerror or error}") from error
 
 
 def _execute(

@@ -22,6 +22,7 @@ from types import MappingProxyType
 import trio
 
 from harness.errors import SetupError
+from harness.fabric import Fabric
 from harness.history import Event
 from harness.origin.kept import Identity
 from harness.origin.origin import Origin, open_origin
@@ -48,8 +49,9 @@ async def open_servers(
     identity: Identity | None = None,
     on_event: Tell = lambda _: None,
     zero: Zero,
+    fabric: Fabric | None = None,
 ) -> AsyncIterator[Origin]:
-    """What a scenario's ``origin`` asks for, inside the block.
+    """What a scenario's ``origin`` asks for, inside the block; on the fabric if it is built in.
 
     ``tls`` is the context of a built-in server that does TLS, ``identity`` the certificate of a
     real one. Real servers tell what they executed when the block ends. Raises SetupError if one
@@ -67,6 +69,7 @@ async def open_servers(
             keep_alive_s=wanted.keep_alive_s,
             on_event=on_event,
             zero=zero,
+            fabric=fabric,
         ) as origin:
             yield origin
     else:

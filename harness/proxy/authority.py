@@ -93,10 +93,12 @@ def _repeatable_certificates() -> Certificates:
 class Authority:
     """Signs certificates for whatever host a client asks for.
 
-    A ``repeatable`` one makes each handshake as long as the last; its keys are the process's.
+    A ``repeatable`` one makes each handshake as long as the last; its keys are the process's. Who
+    asks for no name gets a certificate for this machine, and for the ``addresses`` of the run.
     """
 
-    def __init__(self, *, repeatable: bool = False) -> None:
+    def __init__(self, *, repeatable: bool = False, addresses: tuple[str, ...] = ()) -> None:
+        self._names = tuple(dict.fromkeys((*LOCAL_NAMES, *addresses)))
         self._certificates = _repeatable_certificates() if repeatable else Certificates()
         self._contexts: dict[tuple[str, str], ssl.SSLContext] = {}
 
@@ -113,7 +115,7 @@ class Authority:
 
     def server_pems(self) -> tuple[str, str]:
         """A server's certificate with its chain, and its key, for a program of its own."""
-        leaf = self._certificates.leaf(LOCAL_NAMES, None)
+        leaf = self._certificates.leaf(self._names, None)
         chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
         return chain.decode("ascii"), leaf.private_key_pem.bytes().decode("ascii")
 
@@ -126,7 +128,7 @@ class Authority:
     def _choose(
         self, tls: ssl.SSLObject | ssl.SSLSocket, name: str, problem: CertificateProblem | None
     ) -> int | None:
-        if not name or name in LOCAL_NAMES:
+        if not name or name in self._names:
             return None
         if (name, problem or "") not in self._contexts and len(self._contexts) >= NAMES_LIMIT:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
@@ -140,7 +142,7 @@ class Authority:
         key = (name, problem or "")
         if key not in self._contexts:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            names = (name,) if name else LOCAL_NAMES
+            names = (name,) if name else self._names
             self._certificates.leaf(names, problem).configure_cert(context)
             self._contexts[key] = context
         return self._contexts[key]

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.connection import Armed
-from harness.faults import BackendFault, CallerFault, FaultSpec, ListenFault
-from harness.timeline import Draws
+from harness.faults import (
+    BackendFault,
+    CallerFault,
+    FaultSpec,
+    HostFault,
+    ListenFault,
+    PacketFault,
+    ShapingFault,
+)
+from harness.shape import Means
+from harness.timeline import Draws, Side
 from harness.trigger import Scene, window_closes, window_opens, window_ready
 
 
@@ -20,6 +30,8 @@ class Charge:
     draws: Draws
     armed_at: float
     armed: Armed | None = None
+    means: Means | Literal[""] = ""
+    sides: frozenset[Side] = frozenset()  # where it strikes links
     fired: int = 0
     healed: bool = False
     asked: int = 0  # calls it was asked about
@@ -30,6 +42,12 @@ class Charge:
     def changes_address(self) -> bool:
         """Whether the client's host gets another address as it fires."""
         return getattr(self.spec.fault, "CHANGES_ADDRESS", False)
+
+    @property
+    def on_link(self) -> bool:
+        """Whether it strikes whole links: the proxy has no part in it."""
+        elsewhere = self.means not in {"", "proxy"} and isinstance(self.spec.fault, ShapingFault)
+        return self.spec.on_link or (elsewhere and not isinstance(self.spec.fault, PacketFault))
 
     def is_open(self, scene: Scene, now: float) -> bool:
         """Whether the run's own conditions hold now."""
@@ -47,8 +65,8 @@ class Charge:
         when = self.spec.when
         if when.for_s is None or when.at_s is not None or when.during is not None:
             return window_closes(when, scene)
-        runs = isinstance(self.spec.fault, ListenFault | BackendFault | CallerFault)
-        if runs or self.spec.on_link:  # its instants are the run's
+        runs = isinstance(self.spec.fault, ListenFault | BackendFault | CallerFault | HostFault)
+        if runs or self.on_link:  # its instants are the run's
             return max(self.armed_at, scene.zero or self.armed_at) + when.for_s
         return math.inf
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 from harness.connection import Armed
 from harness.faults import (
@@ -22,25 +23,42 @@ from harness.faults import (
     FaultSpec,
     HandshakeDecision,
     HandshakeFault,
+    HostFault,
     ListenFault,
     PacketFault,
+    ShapingFault,
+    SocketFault,
     StreamFault,
     StrikeFault,
 )
 from harness.history import Event, FaultArmed, FaultFired, FaultHealed
+from harness.proxy.arranging import KERNEL_MEANS, Arranged, arrange, link_sides
 from harness.proxy.charge import Charge
 from harness.proxy.packets import PacketSite
-from harness.timeline import Draws
+from harness.shape import HostState, Means, Shaping
+from harness.timeline import Draws, Side
 from harness.trigger import Scene, window_opens
+
+CONNECTION_FAULTS = (StreamFault, StrikeFault, PacketFault, SocketFault)
+"""Sites whose triggers are watched on each connection."""
 
 
 class Injector:
     """The faults of one run."""
 
     def __init__(
-        self, seed: int, scene: Scene, on_event: Callable[[Event], None], zero: float
+        self,
+        seed: int,
+        scene: Scene,
+        on_event: Callable[[Event], None],
+        zero: float,
+        *,
+        means: frozenset[Means] = frozenset(),
+        unlinked: frozenset[Side] = frozenset(),
     ) -> None:
         self.scene = scene
+        self._means = means
+        self._unlinked = unlinked
         self.charges: list[Charge] = []
         self.packets = PacketSite(scene, self._packet_struck)
         self._at_site: dict[type, list[Charge]] = {}
@@ -48,16 +66,31 @@ class Injector:
         self._seed = seed
         self._on_event = on_event
         self._zero = zero
+        self._is_moved = False
 
     def arm(self, specs: Sequence[FaultSpec], now: float) -> list[Charge]:
-        """Let these faults wait for their triggers."""
-        charges = []
+        """Let these faults wait for their triggers.
+
+        Raises SetupError if nothing here can perform one of them.
+        """
+        charges: list[Charge] = []
+        arranged = [Arranged(c.spec, c.means) for c in self.charges if not c.healed]
         for index, spec in enumerate(specs, start=len(self.charges)):
-            armed = None
-            if isinstance(spec.fault, StreamFault | StrikeFault | PacketFault) and not spec.on_link:
-                armed = spec.arm(index, self._seed)
-            charges.append(Charge(index, spec, Draws(self._seed, index), now, armed))
-            self._tell(FaultArmed(at_s=now - self._zero, index=index, fault=spec.name))
+            charge = Charge(index, spec, Draws(self._seed, index), now)
+            charge.means = arrange(spec, self._means, arranged, self._unlinked)
+            charge.sides = link_sides(spec, self._unlinked)
+            arranged.append(Arranged(spec, charge.means))
+            if isinstance(spec.fault, CONNECTION_FAULTS) and not charge.on_link:
+                charge.armed = spec.arm(index, self._seed)
+            charges.append(charge)
+        for charge in charges:
+            told = FaultArmed(
+                at_s=now - self._zero,
+                index=charge.index,
+                fault=charge.spec.name,
+                means=charge.means,
+            )
+            self._tell(told)
         self.charges += charges
         self._at_site.clear()
         self.packets.add(charges)
@@ -106,14 +139,54 @@ class Injector:
                 return fault.on_handshake(), charge
         return None, None
 
-    def listens(self, now: float) -> bool:
-        """Whether the port should accept connections at all."""
-        return not any(self._open(ListenFault, now))
+    def listens(self, now: float) -> bool | Literal["full"]:
+        """Whether the port should let anybody in; ``full`` if its queue should be."""
+        states = [listening_of(charge) for charge in self._open(ListenFault, now)]
+        return True if not states else False if False in states else "full"
 
     def note_refused(self, now: float) -> None:
         """A client's connect was refused: the faults that keep the port shut have struck."""
         for charge in self._open(ListenFault, now):
-            self.fire(charge, now, 0, "connect refused")
+            if not listening_of(charge):
+                self.fire(charge, now, 0, "connect refused")
+
+    def host_state(self, now: float) -> HostState:
+        """How the client's host should be held; what packets show of it is none of this."""
+        states = [
+            charge.spec.fault.on_host()
+            for charge in self._open(HostFault, now)
+            if isinstance(charge.spec.fault, HostFault)
+            and (charge.means == "host" or not isinstance(charge.spec.fault, PacketFault))
+        ]
+        ports = [state.ports for state in states if state.ports is not None]
+        link_up = all(state.link_up for state in states)
+        return HostState(link_up=link_up, ports=min(ports, default=None))
+
+    def shapings(self, now: float) -> tuple[Shaping, ...]:
+        """What links do now that are the kernel's to shape."""
+        return tuple(
+            Shaping(
+                index=charge.index,
+                shape=charge.spec.fault.shape(),
+                means=charge.means,
+                sides=charge.sides,
+                directions=charge.spec.effect_directions(),
+                seed=charge.draws.random("shape").getrandbits(63),
+            )
+            for charge in self.charges
+            if charge.means
+            and charge.means in KERNEL_MEANS
+            and isinstance(charge.spec.fault, ShapingFault)
+            and not charge.healed
+            and charge.in_window(self.scene, now)
+        )
+
+    def note_no_port(self, now: float) -> None:
+        """A client's host had no port to dial from: the faults that take them have struck."""
+        for charge in self._open(HostFault, now):
+            fault = charge.spec.fault
+            if isinstance(fault, HostFault) and fault.on_host().ports is not None:
+                self.fire(charge, now, 0, "no port to dial from")
 
     def backend_changes(self, now: float) -> Iterator[tuple[BackendChange, Charge]]:
         """The changes of backends whose time has come, each once an occasion."""
@@ -125,8 +198,15 @@ class Injector:
 
     def address_changes(self, now: float) -> int:
         """How many times the client's host gets another address now, each once an occasion."""
-        moves = (c for c in self._open(PacketFault, now) if c.changes_address)
-        return sum(map(self._is_new_occasion, moves))
+        moving = [c for c in self._open(PacketFault, now) if c.changes_address]
+        self._is_moved = self._is_moved or bool(moving)
+        return sum(map(self._is_new_occasion, moving))
+
+    def addresses_return(self, now: float) -> bool:
+        """Whether the client's host gets its former addresses back now: nothing moves it more."""
+        moving = any(c.changes_address for c in self._open(PacketFault, now))
+        returns, self._is_moved = self._is_moved and not moving, moving
+        return returns
 
     def _is_new_occasion(self, charge: Charge) -> bool:
         occasion = self.scene.phase_ordinal if charge.spec.when.during is not None else 0
@@ -204,3 +284,10 @@ class Injector:
 
     def _tell(self, event: Event) -> None:
         self._on_event(event)
+
+
+def listening_of(charge: Charge) -> Literal[False, "full"]:
+    """What a fault makes of the port."""
+    fault = charge.spec.fault
+    assert isinstance(fault, ListenFault)
+    return fault.LISTENS

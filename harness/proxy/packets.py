@@ -3,7 +3,8 @@
 A packet fault strikes in one of two ways. On a *link*, while its window is open, it sees all
 packets on its side of the proxy, connects included. On a *flow*, it sees the packets of one
 connection from the instant at which its trigger fired there (``strike``). Every fault that sees a
-packet is asked, in the scenario's order; the first that has an answer decides.
+packet is asked, in the scenario's order. The first that takes it away, refuses or forges decides;
+as long as none does, delays, copies and damage add up.
 
 A fault has fired once a packet has met with something: for each flow once, and once more for each
 new occasion. A trigger that fired on a connection where nothing was sent any more shows nothing.
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from harness.faults import PacketFault, PacketPolicy
+from harness.faults import LinkStreamFault, PacketFault, PacketPolicy
 from harness.packet import Fate, Forwarded, Packet, PacketKind
 from harness.proxy.charge import Charge
 from harness.timeline import Direction, Side
@@ -90,10 +91,10 @@ class PacketSite:
     def add(self, charges: Iterable[Charge]) -> None:
         """Let the packet faults among these work."""
         for charge in charges:
-            spec = charge.spec
-            if isinstance(spec.fault, PacketFault):
-                directions = spec.effect_directions()
-                self._posts.append(_Post(charge, spec.on_link, spec.sides, directions))
+            by_filter = charge.means == "" and isinstance(charge.spec.fault, PacketFault)
+            if by_filter or charge.means == "router":
+                directions = charge.spec.effect_directions()
+                self._posts.append(_Post(charge, charge.on_link, charge.sides, directions))
 
     def name(self, flow: FlowKey, ordinal: int) -> None:
         """Note to which connection a flow belongs."""
@@ -102,7 +103,7 @@ class PacketSite:
     def strike(self, charge: Charge, flows: Iterable[FlowKey], now: float, until: float) -> None:
         """Let a fault work on single flows from now on; those of its sides are taken."""
         for flow in flows:
-            if flow.side in charge.spec.sides:
+            if flow.side in charge.sides:
                 occasion = self._begin(charge, now, until)
                 _remember(self._strikes, flow, self._strikes.get(flow, {}))
                 self._strikes[flow][charge.index] = occasion
@@ -114,15 +115,26 @@ class PacketSite:
         flow = FlowKey(packet.flow.side, packet.flow.client[1])
         if packet.kind is PacketKind.SYN and packet.attempt == 0:
             self._forget(flow)  # the port's former connection is no more
-        decided: Fate | None = None
+        answers: list[tuple[Occasion, Fate]] = []
         for post in self._posts:
             occasion = self._occasion(post, flow, packet.direction, now)
             fate = None if occasion is None else occasion.policy.on_packet(packet, now)
-            if decided is None and fate is not None and occasion is not None:
-                decided = fate
-                if fate != UNTOUCHED:
-                    self._note(occasion, flow, packet, now)
-        return decided
+            if fate is not None and occasion is not None:
+                answers.append((occasion, fate))
+        return self._decided(answers, flow, packet, now) if answers else None
+
+    def _decided(
+        self, answers: list[tuple[Occasion, Fate]], flow: FlowKey, packet: Packet, now: float
+    ) -> Fate:
+        """What the answers come to; the faults that have a part in it have struck."""
+        taken = next((answer for answer in answers if not _lets_by(answer[1])), None)
+        together = UNTOUCHED
+        for occasion, fate in answers if taken is None else [taken]:
+            if fate != UNTOUCHED:
+                self._note(occasion, flow, packet, now)
+            if isinstance(fate, Forwarded) and taken is None:
+                together = _both(together, fate)
+        return together if taken is None else taken[1]
 
     def _occasion(
         self, post: _Post, flow: FlowKey, direction: Direction, now: float
@@ -152,9 +164,12 @@ class PacketSite:
         return None if used_up or not charge.lucky("flow", *flow) else occasion
 
     def _begin(self, charge: Charge, began: float, until: float = math.inf) -> Occasion:
-        fault = charge.spec.fault
-        assert isinstance(fault, PacketFault)
-        policy = fault.policy(charge.draws.scoped("packets"), began)
+        fault, draws = charge.spec.fault, charge.draws.scoped("packets")
+        if isinstance(fault, LinkStreamFault):
+            policy = fault.link_policy(draws, began)
+        else:
+            assert isinstance(fault, PacketFault)
+            policy = fault.policy(draws, began)
         return Occasion(charge, policy, began, until, self._scene.phase_ordinal)
 
     def _note(self, occasion: Occasion, flow: FlowKey, packet: Packet, now: float) -> None:
@@ -172,6 +187,21 @@ class PacketSite:
         self._strikes.pop(flow, None)
         for occasion in self._links.values():
             occasion.struck.pop(flow, None)
+
+
+def _lets_by(fate: Fate) -> bool:
+    return isinstance(fate, Forwarded) and bool(fate.delays_s)
+
+
+def _both(first: Forwarded, second: Forwarded) -> Forwarded:
+    """What becomes of a packet to which both happen."""
+    if first == UNTOUCHED:
+        return second
+    return Forwarded(
+        tuple(one + other for one in first.delays_s for other in second.delays_s),
+        in_order=first.in_order and second.in_order,
+        damaged=first.damaged or second.damaged,
+    )
 
 
 def _remember(known: OrderedDict[FlowKey, T], flow: FlowKey, value: T) -> None:

@@ -8,15 +8,15 @@ conductor, opens and shuts the port and changes backends when their time comes.
 from __future__ import annotations
 
 import errno
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import trio
 
 from harness.connection import Armed, Connection, Ending, Fired
 from harness.fabric import Fabric, Port, Wire, open_tasks
-from harness.faults import BackendChange, FaultSpec, LiveConnections, PacketFault
+from harness.faults import BackendChange, FaultSpec, LiveConnections, PacketFault, SocketFault
 from harness.history import (
     AcceptFailed,
     BackendRestored,
@@ -29,12 +29,15 @@ from harness.proxy.authority import Authority
 from harness.proxy.backends import Backends
 from harness.proxy.buffers import Buffers
 from harness.proxy.charge import Charge
+from harness.proxy.client_host import ClientHost
+from harness.proxy.counting import Counters
 from harness.proxy.injector import Injector
 from harness.proxy.orders import Orders
 from harness.proxy.packets import FlowKey
 from harness.proxy.reception import Reception, Refused
 from harness.proxy.relay import Relay
 from harness.proxy.settings import ProxySettings
+from harness.shape import Shaping
 from harness.timeline import Direction, Draws, Reset, Side
 from harness.trigger import Life, Scene, Trigger
 from harness.wire.postgres_opening import CANCEL_BYTES, REQUEST_BYTES
@@ -74,7 +77,10 @@ class Proxy:
         self.settings = settings
         self.fabric = fabric
         self.scene = Scene()
-        self.injector = Injector(settings.seed, self.scene, on_event, zero)
+        able = fabric.capabilities
+        self.injector = Injector(
+            settings.seed, self.scene, on_event, zero, means=able.means, unlinked=able.unlinked
+        )
         self.backends = Backends(settings.backends, settings.round_robin)
         self.port = port
         self.relays: dict[int, Relay] = {}
@@ -86,6 +92,10 @@ class Proxy:
         self._accepted = 0
         self._listens = trio.Event()
         self._listens.set()
+        self._door: bool | Literal["full"] = True
+        self._client_host = ClientHost(self.injector, fabric)
+        self._counters = Counters(self.injector, fabric, port)
+        self._shapings: tuple[Shaping, ...] = ()
         self.orders = Orders(fabric)
         self._reception = Reception(self, authority)
 
@@ -110,6 +120,7 @@ class Proxy:
     def heal(self, charge: Charge) -> None:
         """Take a fault away: what it held goes on, what it ended stays ended."""
         now = trio.current_time()
+        self._counters.look(now)
         self.injector.heal(charge, now)
         for relay in tuple(self.relays.values()):
             if charge.armed is not None:
@@ -142,6 +153,8 @@ class Proxy:
                 await self.port.wait_acceptable()
             except trio.ClosedResourceError:
                 continue  # it refuses from now on
+            if not self._listens.is_set():
+                continue  # its queue is to be full from now on
             if not self._accept_waiting(ACCEPTS_LIMIT):
                 await trio.sleep(ACCEPT_PAUSE_S)
             await trio.lowlevel.checkpoint()
@@ -203,7 +216,7 @@ class Proxy:
             fabric=self.fabric,
             buffers=self._buffers,
             on_fired=lambda fired: self._tell_fired(life.ordinal, fired),
-            on_client_end=lambda how: self._reception.tell_client_end(life.ordinal, how),
+            on_client_end=lambda how: self._tell_client_end(connection, how),
         )
         now = trio.current_time()
         for flow in relay.flows:
@@ -229,29 +242,43 @@ class Proxy:
         """Open and shut the port, change backends, when the time has come."""
         while True:
             self._conduct()
-            due = self.injector.next_change(trio.current_time())
-            await self.orders.wait(math.inf if due is None else due)
+            now = trio.current_time()
+            due = self.injector.next_change(now)
+            look = self._counters.next_look(now)
+            await self.orders.wait(look if due is None else min(due, look))
 
     def _conduct(self) -> None:
         now = trio.current_time()
         for name in self.injector.recoveries(now):
             self.backends.revive(name)
             self._on_event(BackendRestored(at_s=self.at_s(), backend=name))
+        self._counters.look(now)
+        self.shape(self.injector.shapings(now))
         self._open_or_shut(now)
         for change, charge in self.injector.backend_changes(now):
             self._change_backend(change, charge, now)
-        for _ in range(self.injector.address_changes(now)):
-            self.fabric.change_address()
+        self._client_host.conduct(now)
+
+    def shape(self, shapings: tuple[Shaping, ...]) -> None:
+        """Let links do this, if they don't. Raises SetupError if the fabric's can't."""
+        if shapings != self._shapings:
+            self.fabric.shape(shapings)
+            self._shapings = shapings
 
     def _open_or_shut(self, now: float) -> None:
-        listens = self.injector.listens(now)
-        if listens and not self._listens.is_set():
+        door = self.injector.listens(now)
+        if door == self._door:
+            return
+        if self._door is not True:
             self.port.listen()
+        if door is True:
             self._listens.set()
-        elif not listens and self._listens.is_set():
+        else:
             self._accept_waiting(WAITING_LIMIT)  # they are connected already: not to be refused
-            self._listens = trio.Event()
-            self.port.refuse()
+            if self._listens.is_set():  # else somebody waits for it already
+                self._listens = trio.Event()
+            self.port.refuse() if door is False else self.port.crowd()
+        self._door = door
 
     def _change_backend(self, change: BackendChange, charge: Charge, now: float) -> None:
         out_before = frozenset(self.backends.retired)
@@ -287,11 +314,18 @@ class Proxy:
         """Write an event into the history."""
         self._on_event(event)
 
+    def _tell_client_end(self, connection: Connection, how: str) -> None:
+        if not self._client_host.has_destroyed(connection):  # else its kernel sent the RST
+            self._reception.tell_client_end(connection.life.ordinal, how)
+
     def _tell_fired(self, ordinal: int, fired: Fired) -> None:
         charge, now = self.injector.charges[fired.armed.index], trio.current_time()
         if isinstance(charge.spec.fault, PacketFault):  # it has fired once a packet is struck
             flows = self.relays[ordinal].flows
             self.injector.packets.strike(charge, flows, now, fired.until)
+        elif isinstance(charge.spec.fault, SocketFault):
+            relay = self.relays[ordinal]
+            self._client_host.destroy(relay.connection, relay.flows[0].port, charge, fired, now)
         else:
             self.injector.tell_fired(charge, now, ordinal, fired.where)
 
@@ -352,5 +386,6 @@ async def open_proxy(
             finally:
                 if proxy.injector.packets.is_used:
                     fabric.filter_packets(None)
+                proxy.shape(())
     finally:
         port.close()

@@ -178,7 +178,8 @@ def _(event: ev.ConnectionClosed) -> str:
 
 @happened.register
 def _(event: ev.FaultArmed) -> str:
-    return f"fault {event.fault} (#{event.index}) waits for its moment"
+    by = _is(f", performed by {event.means}", bool(event.means))
+    return f"fault {event.fault} (#{event.index}) waits for its moment{by}"
 
 
 @happened.register

@@ -9,6 +9,7 @@ from typing import Any
 from harness import __version__
 from harness.checks import Finding, Verdict, worst
 from harness.history import History
+from harness.report.means import means
 from harness.report.outcomes import UNKNOWN, Outcome, counts, outcomes, tally
 from harness.report.strip import ranges
 from harness.result import RunResult
@@ -32,6 +33,8 @@ def to_json(
           client, fabric, seed, round
           calls, errors, connections_opened, fired
           recovery_s                       null if not measured, or never recovered
+          performed_by                     by each fault's word what performed it, a list of proxy,
+                                           router, netem, tbf, htb, host, port; {} without a choice
           took_s
           setup_error                      "" unless the run could not be set up
           unsupported                      what the client can't express; then nothing ran
@@ -101,6 +104,7 @@ def _result(run: RunResult, strict: bool) -> dict[str, Any]:
         "connections_opened": run.connections_opened,
         "fired": run.fired,
         "recovery_s": run.recovery_s,
+        "performed_by": means([run]),
         "took_s": run.took_s,
         "setup_error": run.setup_error,
         "unsupported": list(run.unsupported),

@@ -11,6 +11,7 @@ from harness.checks import Verdict
 from harness.report.drawing import STYLES, Look, draw, lasting, printable
 from harness.report.failures import failure
 from harness.report.matrix import client_versions, column_name
+from harness.report.means import performed
 from harness.report.outcomes import Outcome, Tally, outcomes, tally
 from harness.report.table import Columns
 from harness.result import RunResult
@@ -54,6 +55,8 @@ def _last_lines(
     results: Sequence[RunResult], told: Sequence[Outcome], took_s: float | None, strict: bool
 ) -> Iterator[Text]:
     yield from _versions(results)
+    if told_means := performed(results):
+        yield Text(f"performed by: {printable(told_means)}", style="dim", overflow="fold")
     flaky = [f"{printable(outcome.id)} ({outcome.share})" for outcome in told if outcome.flaky]
     if flaky:
         yield Text(f"flaky: {', '.join(flaky)}", style=STYLES[Verdict.UNKNOWN])

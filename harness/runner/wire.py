@@ -13,7 +13,8 @@ from harness.worker.messages import LeakTold, News, SocketDialed, SocketGone
 class Wire:
     """Writes down what client sockets do, and knows which of them are open.
 
-    ``on_refused`` is told the instant of each connect that was refused.
+    ``on_refused`` is told the instant of each connect that was refused, ``on_no_port`` of each
+    that its own host had no port for.
     """
 
     def __init__(
@@ -21,13 +22,14 @@ class Wire:
         tell: Callable[[Event], None],
         at_s: Callable[[], float],
         on_refused: Callable[[float], None],
+        on_no_port: Callable[[float], None],
     ) -> None:
         self.open_ports: set[int] = set()
         self.lost = 0
         self.is_silent = True
         self._tell = tell
         self._at_s = at_s
-        self._on_refused = on_refused
+        self._on_failed = {"refused": on_refused, "no_port": on_no_port}
 
     def on_dialed(self, port: int, outcome: str, began: float) -> None:
         """A socket has connected, or not."""
@@ -36,8 +38,8 @@ class Wire:
         self._tell(Dialed(at_s=self._at_s(), local_port=port, outcome=outcome, took_s=now - began))
         if outcome == "ok":
             self.open_ports.add(port)
-        elif outcome == "refused":
-            self._on_refused(now)
+        elif outcome in self._on_failed:
+            self._on_failed[outcome](now)
 
     def on_closed(self, port: int) -> None:
         """A socket that was connected is closed."""
@@ -70,7 +72,7 @@ class Wire:
             case _:
                 pass
 
-    def on_call_refused(self) -> None:
+    def on_call_failed(self, kind: str) -> None:
         """Of a client that doesn't tell when it connects, this is all that is heard of it."""
-        if self.is_silent:
-            self._on_refused(trio.current_time())
+        if self.is_silent and kind in self._on_failed:
+            self._on_failed[kind](trio.current_time())

@@ -7,9 +7,9 @@ editors what may be written. Nothing here acts: no clock, no socket, no task.
 
 from harness.scenario.catalogue import bundled_root, default_root, files_below, find
 from harness.scenario.explain import Page, Row, explain, listing, words
+from harness.scenario.fabrics import FABRICS, KERNEL_FABRIC, FabricWord, fabrics_of
 from harness.scenario.glossary import GLOSSARY
 from harness.scenario.model import (
-    SERVER_FABRIC,
     AbandonWords,
     CancelWords,
     ClientSettings,
@@ -23,6 +23,7 @@ from harness.scenario.model import (
     ProxyTls,
     Scenario,
     Sweep,
+    Topology,
 )
 from harness.scenario.needs import needs
 from harness.scenario.perturbing import packet_delay
@@ -40,13 +41,15 @@ from harness.scenario.sweep import SWEPT, at_value, exact_duration, swept_value,
 from harness.scenario.writing import Document, document_of, written
 
 __all__ = [
+    "FABRICS",
     "GLOSSARY",
-    "SERVER_FABRIC",
+    "KERNEL_FABRIC",
     "SWEPT",
     "AbandonWords",
     "CancelWords",
     "ClientSettings",
     "Document",
+    "FabricWord",
     "Level",
     "Origin",
     "OwnServer",
@@ -61,12 +64,14 @@ __all__ = [
     "Row",
     "Scenario",
     "Sweep",
+    "Topology",
     "at_value",
     "bundled_root",
     "default_root",
     "document_of",
     "exact_duration",
     "explain",
+    "fabrics_of",
     "files_below",
     "find",
     "id_of",

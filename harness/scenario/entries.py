@@ -29,9 +29,6 @@ from harness.scenario.wording import shown, unknown_key, validated
 from harness.trigger import Trigger
 from harness.units import yaml_name
 
-KERNEL_FAULTS = frozenset({"backlog_full", "corrupt_packet", "port_exhaustion"})
-"""Words for what only packets of a real kernel can show: namespaces, which come later."""
-
 _HEAD = ("fault", "when", "direction", "side")
 _SCOPES = ("direction", "side")
 SWEEP = "sweep"
@@ -136,10 +133,6 @@ def _fault_named(node: MapNode, path: Path, report: Report, notes: list[str]) ->
         became = fault_aliases()[name]
         notes.append(report.note(place, f"{name!r} is called {became!r} here"))
         return known[became]
-    if isinstance(name, str) and name in KERNEL_FAULTS:
-        message = f"{name} needs a kernel with links of its own, which the netns fabric would have"
-        report.on(place, message, "it is not in this version")
-        return None
     hint = did_you_mean(name, known) if isinstance(name, str) else "write one such as close"
     report.on(place, f"unknown fault {shown(name)}", hint)
     return None
@@ -204,7 +197,8 @@ def _condition(draft: _Draft, name: str, entry: Entry, place: Path, report: Repo
 
 def _what(kind: type[Any], condition: str) -> str:
     """What a fault strikes, in words that show why a condition means nothing to it."""
-    cut = condition in {"byte", "match"} and allowed_triggers(kind) == PACKET_TRIGGERS
+    cut = condition in {"byte", "match"} and hasattr(kind, "policy")
+    cut = cut and allowed_triggers(kind) == PACKET_TRIGGERS
     return "packets, which are not cut to the byte" if cut else site(kind)
 
 

@@ -12,6 +12,7 @@ from harness.checks import all_checks
 from harness.errors import InputError, Problem
 from harness.faults import all_faults, allowed_triggers, fault_aliases, own_side, site
 from harness.registry import did_you_mean
+from harness.scenario.fabrics import fabrics_of
 from harness.scenario.glossary import GLOSSARY
 from harness.scenario.grammar import (
     fields_of,
@@ -21,7 +22,6 @@ from harness.scenario.grammar import (
     takes_side,
 )
 from harness.scenario.model import (
-    PACKET_FABRICS,
     AbandonWords,
     CancelWords,
     ClientSettings,
@@ -31,6 +31,7 @@ from harness.scenario.model import (
     PhaseWords,
     PoolWords,
     Proxy,
+    Topology,
 )
 from harness.scenario.reader import Head
 from harness.scenario.schema import triggers_of
@@ -68,6 +69,7 @@ _SETTINGS: dict[str, type[Any]] = {
     "client": ClientSettings,
     "client.pool": PoolWords,
     "perturb": Perturb,
+    "topology": Topology,
     "a phase of workload": PhaseWords,
     "cancel, in a phase": CancelWords,
     "abandon, in a phase": AbandonWords,
@@ -169,7 +171,9 @@ def _scopes_text(kind: type[Any]) -> str:
 
 
 def _home_text(kind: type[Any]) -> str:
-    return f"Needs packets: runs on {', '.join(PACKET_FABRICS)}." if hasattr(kind, "policy") else ""
+    needs = "packets" if hasattr(kind, "policy") else "a kernel with links of its own"
+    fabrics = fabrics_of(kind)
+    return "" if "loopback" in fabrics else f"Needs {needs}: runs on {', '.join(fabrics)}."
 
 
 def _also_called(name: str) -> str:
@@ -278,6 +282,7 @@ def _setting_pages() -> Iterator[Page]:
     yield _page("proxy", "key", _doc(Proxy)[0], _fields_text(Proxy))
     yield _page("client", "key", _doc(ClientSettings)[0], _fields_text(PoolWords))
     yield _page("perturb", "key", _doc(Perturb)[0], _fields_text(Perturb), _PERTURB_EXAMPLE)
+    yield _page("topology", "key", _doc(Topology)[0], _fields_text(Topology), _TOPOLOGY_EXAMPLE)
     yield _page("when", "key", _doc(Trigger)[0], _fields_text(Trigger))
     yield _page("direction", "key", "Which way the bytes travel that a fault works on.",
                 "Write upstream (towards the server), downstream or both.")  # fmt: skip
@@ -286,6 +291,8 @@ def _setting_pages() -> Iterator[Page]:
 
 
 _PERTURB_EXAMPLE = "```yaml\nperturb: {think: 2s, grid: 100ms, delay: 4ms}\n```"
+
+_TOPOLOGY_EXAMPLE = "```yaml\ntopology: {clients: 2, routers: 2}\n```"
 
 
 def _glossary_pages() -> Iterator[Page]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from harness.checks import Check
 from harness.faults import FaultSpec, PacketFault
+from harness.scenario.fabrics import FABRICS, FabricWord, Need, needs_of
 from harness.units import YAML_CONFIG, DurationS, Fraction, FrequencyPerS, SizeBytes
 
 CALLERS_LIMIT = 5_000
@@ -17,11 +19,8 @@ REPLY_LIMIT_BYTES = 64 * 2**20
 
 Level: TypeAlias = Literal["must", "should", "info"]
 ProxyTls: TypeAlias = Literal["off", "passthrough", "terminate"]
-FabricWord: TypeAlias = Literal["loopback", "virtual"]
-PACKET_FABRICS: tuple[FabricWord, ...] = ("virtual",)
-"""The fabrics on which packets can be struck."""
-SERVER_FABRIC: FabricWord = "loopback"
-"""The fabric with real time, which servers that are programs of their own need."""
+CLIENT_HOSTS_LIMIT = 16
+ROUTERS_LIMIT = 16
 ServeWord: TypeAlias = Literal["http", "echo", "postgres", "redis"]
 BUILT_IN: tuple[ServeWord, ...] = ("http", "echo")
 """What the harness serves itself; the others are real servers, in processes of their own."""
@@ -96,6 +95,13 @@ class Origin:
         return self.serve in BUILT_IN
 
     @property
+    def outside(self) -> str:
+        """What a program of its own serves, in words; empty if the harness does."""
+        if self.is_built_in:
+            return ""
+        return "a server of your own" if self.own else self.protocol
+
+    @property
     def tells(self) -> tuple[str, ...]:
         """What it lets be known, in the words of the history's ``RunStarted.origin_tells``."""
         told = {
@@ -116,6 +122,29 @@ class Proxy:
     balance: Annotated[
         Literal["first", "round_robin"], Field(description="which backend a new connection gets")
     ] = "first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Which hosts there are between and around, each a network namespace of its own."""
+
+    __pydantic_config__: ClassVar[Any] = YAML_CONFIG
+
+    clients: Annotated[
+        int,
+        Field(ge=1, le=CLIENT_HOSTS_LIMIT, description="hosts with a client each; callers in turn"),
+    ] = 1
+    routers: Annotated[
+        int, Field(ge=1, le=ROUTERS_LIMIT, description="in a row between clients and the rest")
+    ] = 1
+    proxy: Annotated[
+        Literal["host", "client"],
+        Field(description="on a host of its own, or beside the client as a sidecar"),
+    ] = "host"
+
+    def __post_init__(self) -> None:
+        if self.proxy == "client" and self.clients > 1:
+            raise ValueError("a sidecar serves the client beside it alone; write clients: 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +252,16 @@ class PhaseWords:
         Field(alias="close_after", description="the client is closed this long into the phase"),
     ] = None
 
+    @property
+    def least_s(self) -> float:
+        """How long it takes at least."""
+        if self.pause_s is not None:
+            return self.pause_s
+        calls = self.calls or 0
+        if self.rate_per_s:
+            return calls / self.rate_per_s
+        return (self.every_s or 0.0) * max(0, math.ceil(calls / self.callers) - 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Perturb:
@@ -283,6 +322,7 @@ class Scenario:
     perturb: Perturb = UNPERTURBED
     recovery: bool = True
     fabric: FabricWord | None = None
+    topology: Topology | None = None
     sweep: Sweep | None = None
     value: str = ""
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -295,12 +335,33 @@ class Scenario:
         return any(isinstance(spec.fault, PacketFault) for spec in self.faults)
 
     @property
+    def needs(self) -> tuple[Need, ...]:
+        """What not every fabric has of what it needs."""
+        faults = [(spec.fault, ("faults", n)) for n, spec in enumerate(self.faults)]
+        return tuple(
+            needs_of(
+                faults,
+                server=self.origin.outside,
+                delay=bool(self.perturb.delay_s),
+                hosts=self.topology is not None,
+            )
+        )
+
+    @property
+    def fabrics(self) -> tuple[FabricWord, ...]:
+        """The fabrics that can play it, the first being where it belongs."""
+        needs = self.needs
+        return tuple(f for f in FABRICS if all(f in need.fabrics for need in needs))
+
+    @property
     def home(self) -> FabricWord:
         """The fabric on which it runs when nobody says otherwise."""
-        if not self.origin.is_built_in:
-            return SERVER_FABRIC
-        packets = self.needs_packets or self.perturb.delay_s
-        return self.fabric or (PACKET_FABRICS[0] if packets else "loopback")
+        return self.fabric if self.fabric is not None else next(iter(self.fabrics), FABRICS[0])
+
+    @property
+    def least_s(self) -> float:
+        """How long it takes at least in real time: pauses, and calls that wait for their turn."""
+        return sum(phase.least_s for phase in self.workload)
 
     @property
     def base_id(self) -> str:

@@ -16,9 +16,9 @@ from pydantic import Field
 from harness.errors import InputError, Problem
 from harness.scenario.compose import compose
 from harness.scenario.entries import ReadCheck, ReadFault, read_checks, read_fault
+from harness.scenario.fabrics import FabricWord
 from harness.scenario.model import (
     ClientSettings,
-    FabricWord,
     Level,
     Origin,
     OwnServer,
@@ -27,6 +27,7 @@ from harness.scenario.model import (
     Proxy,
     Scenario,
     ServeWord,
+    Topology,
 )
 from harness.scenario.nodes import ListNode, MapNode, Node, ScalarNode, plain
 from harness.scenario.problems import Report
@@ -60,8 +61,8 @@ class Head:
     fabric: Annotated[
         FabricWord | None,
         Field(
-            description="where it runs unless the command line says otherwise: loopback, or "
-            "virtual if a fault needs packets"
+            description="where it runs unless the command line says otherwise: loopback, "
+            "virtual if a fault needs packets, netns if it needs a kernel's"
         ),
     ] = None
     recovery: Annotated[
@@ -76,7 +77,8 @@ SECTIONS: dict[str, type[Any]] = {
     "client": ClientSettings,
     "perturb": Perturb,
 }
-TOP_WORDS = (*HEAD_WORDS, *SECTIONS, "workload", "faults", "expect")
+OPTIONAL_SECTION = "topology"
+TOP_WORDS = (*HEAD_WORDS, *SECTIONS, OPTIONAL_SECTION, "workload", "faults", "expect")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,9 @@ class _Reader:
         origin, proxy = self._origin(), self._section("proxy", Proxy)
         client = self._section("client", ClientSettings)
         perturb = self._section("perturb", Perturb)
+        topology = None
+        if OPTIONAL_SECTION in self.sections:  # one that is named asks for hosts of its own
+            topology = self._section(OPTIONAL_SECTION, Topology)
         phases, faults, checks = self._phases(), self._faults(), self._checks()
         parts = Parts(
             origin=origin,
@@ -192,6 +197,7 @@ class _Reader:
             perturb=perturb,
             recovery=head is None or head.recovery,
             fabric=None if head is None else head.fabric,
+            topology=topology,
         )
         judge(parts, self.report)
         self.report.raise_if_any()
@@ -216,6 +222,7 @@ class _Reader:
             checks=tuple(check.check for check in checks),
             perturb=perturb,
             recovery=head.recovery,
+            topology=topology,
             notes=tuple(self.notes),
             source=text,
             file=file,

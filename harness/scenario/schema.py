@@ -14,8 +14,8 @@ from harness.scenario.grammar import (
     takes_direction,
     takes_side,
 )
-from harness.scenario.model import PhaseWords
-from harness.scenario.reader import SECTIONS, Head
+from harness.scenario.model import PhaseWords, Topology
+from harness.scenario.reader import OPTIONAL_SECTION, SECTIONS, Head
 from harness.scenario.sweep import SWEPT
 from harness.trigger import Trigger
 from harness.units import yaml_name
@@ -45,6 +45,7 @@ def json_schema() -> dict[str, Any]:
         "properties": {
             **fields_of(Head),
             **{name: schema_of(kind) for name, kind in SECTIONS.items()},
+            OPTIONAL_SECTION: schema_of(Topology),
             "workload": _workload(),
             "faults": _faults(),
             "expect": _expect(),

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from harness.faults import BackendFault, HandshakeFault, PacketFault, strikes_links_only
 from harness.registry import did_you_mean
 from harness.scenario.entries import ReadCheck, ReadFault
+from harness.scenario.fabrics import FABRICS, FabricWord, needs_of
 from harness.scenario.model import (
-    PACKET_FABRICS,
-    SERVER_FABRIC,
     ClientSettings,
-    FabricWord,
     Origin,
     Perturb,
     PhaseWords,
     Proxy,
+    Topology,
 )
 from harness.scenario.nodes import MapNode, Node
 from harness.scenario.problems import Path, Report
 from harness.scenario.wording import shown
+from harness.timeline import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class Parts:
     perturb: Perturb | None
     recovery: bool
     fabric: FabricWord | None
+    topology: Topology | None = None
 
 
 def judge(parts: Parts, report: Report) -> None:
@@ -60,6 +61,8 @@ def judge(parts: Parts, report: Report) -> None:
     _perturb(parts, report)
     _recovery(parts, report)
     _fabric(parts, report)
+    _sidecar(parts, report)
+    _outside(parts, report)
 
 
 def _origin(parts: Parts, report: Report) -> None:
@@ -295,28 +298,50 @@ def _recovery(parts: Parts, report: Report) -> None:
 
 
 def _fabric(parts: Parts, report: Report) -> None:
-    if parts.origin is not None and not parts.origin.is_built_in:
-        _real_time(parts, parts.origin, report)
-        return
-    if parts.fabric is None or parts.fabric in PACKET_FABRICS:
-        return
-    for fault in [f for f in parts.faults if isinstance(f.spec.fault, PacketFault)][:1]:
-        message = f"{fault.spec.name} needs packets, and the {parts.fabric} fabric has none"
-        report.on(("fabric",), message, f"write fabric: {PACKET_FABRICS[0]}, or leave it out")
+    """What it says of its fabric, and what needs one, must leave a fabric that has all of it."""
+    needs = tuple(
+        needs_of(
+            [(fault.spec.fault, fault.path) for fault in parts.faults],
+            server=parts.origin.outside if parts.origin is not None else "",
+            delay=parts.perturb is not None and bool(parts.perturb.delay_s),
+            hosts=parts.topology is not None,
+        )
+    )
+    left, whose = FABRICS, ""
+    for need in needs:
+        if parts.fabric is not None and parts.fabric not in need.fabrics:
+            message = f"{need.what}, and the {parts.fabric} fabric has none"
+            report.on(("fabric",), message, f"write fabric: {need.fabrics[0]}, or leave it out")
+            return
+        fit = tuple(fabric for fabric in left if fabric in need.fabrics)
+        if not fit:
+            message = f"{need.what}, and {whose} runs on {' and '.join(left)} alone, without any"
+            report.on(need.path, message, "leave one of them out", key=need.is_key)
+            return
+        if fit != left:
+            left, whose = fit, need.whose
 
 
-def _real_time(parts: Parts, origin: Origin, report: Report) -> None:
-    """A server that is a program of its own has the kernel's sockets and the world's time."""
-    what = "a server of your own" if origin.own else origin.protocol
-    if parts.fabric not in {None, SERVER_FABRIC}:
-        message = f"{what} needs real time, and the {parts.fabric} fabric has none"
-        report.on(("fabric",), message, f"write fabric: {SERVER_FABRIC}, or leave it out")
-    for fault in [f for f in parts.faults if isinstance(f.spec.fault, PacketFault)][:1]:
-        message = f"{fault.spec.name} needs packets, and {what} needs {SERVER_FABRIC}, without any"
-        report.on((*fault.path, "fault"), message, "write stall, close or reset instead")
-    if parts.perturb is not None and parts.perturb.delay_s:
-        message = f"delay needs virtual time, and {what} needs {SERVER_FABRIC}"
-        report.on(("perturb", "delay"), message, "leave it out, or write think", key=True)
+def _sidecar(parts: Parts, report: Report) -> None:
+    """A sidecar is beside its client: no packet between them crosses a link."""
+    if parts.topology is None or parts.topology.proxy != "client":
+        return
+    for fault in parts.faults:
+        spec = fault.spec
+        if isinstance(spec.fault, PacketFault) and Side.CLIENT in spec.sides:
+            message = f"{spec.name} strikes packets between client and proxy, and no link is there"
+            report.on((*fault.path, "fault"), message, "write side: backend, or proxy: host")
+
+
+def _outside(parts: Parts, report: Report) -> None:
+    """A server that is a program of its own is not behind our links: only the proxy is."""
+    if parts.origin is None or parts.origin.is_built_in:
+        return
+    for fault in parts.faults:
+        spec = fault.spec
+        if isinstance(spec.fault, PacketFault) and Side.BACKEND in spec.sides:
+            message = f"{spec.name} strikes packets on a link, and none leads to this server"
+            report.on((*fault.path, "fault"), message, "write side: client")
 
 
 def _named(checks: Iterable[ReadCheck], name: str) -> list[ReadCheck]:

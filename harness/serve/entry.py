@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import InputError, Problem
 from harness.faults import CallerFault, FaultSpec, PacketFault, all_faults, fault_aliases
-from harness.scenario import read_text
+from harness.scenario import FABRICS, fabrics_of, read_text
 from harness.trigger import Trigger
 from harness.units import yaml_name
 
@@ -75,6 +75,9 @@ def _check(spec: FaultSpec) -> None:
     if isinstance(spec.fault, PacketFault):
         message = f"{spec.name} needs packets, and this proxy has real sockets"
         raise InputError(Problem(message, "put it into a scenario and say fabric: virtual"))
+    if fabrics_of(spec.fault) != FABRICS:
+        message = f"{spec.name} needs a kernel with links of its own, and this proxy is on yours"
+        raise InputError(Problem(message, "put it into a scenario and say fabric: netns"))
     if isinstance(spec.fault, CallerFault):
         message = f"{spec.name} strikes callers, and here they are the test's own"
         raise InputError(Problem(message, "cancel them in the test, or write a scenario"))

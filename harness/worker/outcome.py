@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-NEVER_SENT: frozenset[ErrorKind] = frozenset({"refused", "pool_timeout"})
+NEVER_SENT: frozenset[ErrorKind] = frozenset({"refused", "no_port", "pool_timeout"})
 """A call that ended so has certainly not reached the server, whatever the library."""
 MESSAGE_LIMIT = 300
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -39,6 +39,7 @@ _SAYS_NO_SLOT = re.compile(r"ConnectionError: (?:No connection available|Too man
 """How redis says that its pool has none to give; as the cause it names the timeout of its queue."""
 _WORDED_BY_LIBPQ: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
     ("refused", re.compile("connection refused", re.IGNORECASE)),
+    ("no_port", re.compile("cannot assign requested address", re.IGNORECASE)),
     ("reset", re.compile("connection reset by peer|broken pipe", re.IGNORECASE)),
     ("timeout", re.compile("timeout expired|connection timed out", re.IGNORECASE)),
     ("tls", re.compile("certificate verify failed|does not match host name|not support SSL")),

@@ -1,6 +1,7 @@
 """What the HTTP libraries raise for each mishap, and what becomes of it: the same word for all."""
 
 import asyncio
+import errno
 import socket
 import ssl
 import struct
@@ -157,6 +158,18 @@ def test_a_refused_connection_is_a_call_that_certainly_failed(card):
         port = listener.getsockname()[1]
     (error,) = errors_of(card, Settings(host="127.0.0.1", port=port))
     assert (outcome_of(error).certainty, outcome_of(error).kind) == ("failed", "refused")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"),
+        OSError(f"Multiple exceptions: [Errno {errno.EADDRNOTAVAIL}] Connect call failed"),
+        RuntimeError("connection failed: Cannot assign requested address"),
+    ],
+)
+def test_a_connect_for_which_there_is_no_port_certainly_failed(error):
+    assert (outcome_of(error).certainty, outcome_of(error).kind) == ("failed", "no_port")
 
 
 @each_adapter

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from harness.faults import (
     FaultSpec,
+    LinkStreamFault,
     PacketFault,
     StreamFault,
     StrikeFault,
@@ -28,7 +29,7 @@ from harness.faults._packets import FLOWS_LIMIT, Flows
 from harness.faults.bandwidth import PIECE_S, Bandwidth
 from harness.history import FaultFired
 from harness.link import HELD_LIMIT_BYTES, QUEUED_LIMIT_BYTES
-from harness.packet import Forwarded, Packet, PacketKind, Refusal
+from harness.packet import Forged, Forwarded, Packet, PacketKind, Refusal
 from harness.proxy import Injector
 from harness.timeline import Direction, Draws, Side
 from harness.trigger import Scene, Trigger
@@ -55,6 +56,7 @@ def read(text: str) -> FaultSpec:
 EXAMPLES = [text for kind in all_faults().values() for text in kind.EXAMPLES]
 SHAPING = [text for text in EXAMPLES if isinstance(read(text).fault, StreamFault)]
 STRIKING = [text for text in EXAMPLES if isinstance(read(text).fault, StrikeFault)]
+ON_LINKS = [text for text in EXAMPLES if isinstance(read(text).fault, LinkStreamFault)]
 ON_PACKETS = [text for text in EXAMPLES if isinstance(read(text).fault, PacketFault)]
 PACKETS = st.lists(
     st.builds(
@@ -283,11 +285,12 @@ def test_a_fate_is_one_that_a_network_can_perform(text, packets):
     policy = read(text).fault.policy(Draws(0), 0.0)
     for number, packet in enumerate(packets):
         fate = policy.on_packet(packet, number * 100.0)
-        assert fate is None or isinstance(fate, Forwarded | Refusal)
+        assert fate is None or isinstance(fate, Forwarded | Refusal | Forged)
         if isinstance(fate, Forwarded):
             assert all(delay_s >= 0 for delay_s in fate.delays_s)
         if packet.kind is PacketKind.RST:
             assert fate is not Refusal.RESET  # no RST answers a RST
+            assert not isinstance(fate, Forged)
 
 
 @pytest.mark.parametrize("text", ON_PACKETS)
@@ -334,6 +337,30 @@ def test_what_a_fault_remembers_of_flows_is_bounded(text, monkeypatch):
             policy.on_packet(Packet(kind, flow(port), UP, port, 100), float(port))
     assert all(len(memory) <= 50 for memory in memories(policy))
     assert FLOWS_LIMIT >= 2**16  # more than one address has ports
+
+
+@pytest.mark.parametrize("text", ON_LINKS)
+@given(packets=PACKETS, seed=st.integers(0, 5))
+@settings(max_examples=15, deadline=None)
+def test_a_fault_on_bytes_does_to_a_link_what_a_network_can_perform_and_repeat(text, packets, seed):
+    fault = read(text).fault
+    first, second = (fault.link_policy(Draws(seed), 0.0) for _ in range(2))
+    for number, packet in enumerate(packets):
+        fate = first.on_packet(packet, number * 0.01)
+        assert isinstance(fate, Forwarded)
+        assert fate.in_order
+        assert all(delay_s >= 0 for delay_s in fate.delays_s)
+        assert second.on_packet(packet, number * 0.01) == fate
+
+
+@pytest.mark.parametrize("text", ON_LINKS)
+def test_what_a_fault_on_bytes_remembers_of_a_link_is_bounded(text, monkeypatch):
+    monkeypatch.setattr(Flows.__init__, "__defaults__", (50,))
+    policy = read(text).fault.link_policy(Draws(0), 0.0)
+    for port in range(200):
+        host = f"10.0.1.{port}"
+        policy.on_packet(Packet(PacketKind.DATA, flow(port, host=host), DOWN, 0, 100), 0.0)
+    assert all(len(memory) <= 50 for memory in memories(policy))
 
 
 def memories(thing: Any) -> list[Flows[Any]]:

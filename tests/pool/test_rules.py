@@ -100,6 +100,7 @@ def caused(error, cause):
         (OSError(errno.ETIMEDOUT, "no"), "timeout"),
         (OSError(errno.EHOSTUNREACH, "no"), "unreachable"),
         (OSError(errno.ENETUNREACH, "no"), "unreachable"),
+        (OSError(errno.EADDRNOTAVAIL, "no"), "no_port"),
         (trio.TooSlowError(), "timeout"),
         (caused(EOFError("end"), h11.RemoteProtocolError("cut")), "closed"),
         (h11.RemoteProtocolError("no"), "protocol"),

@@ -167,7 +167,7 @@ class Bench:
 @asynccontextmanager
 async def bench(*specs: FaultSpec, backends: tuple[str, ...] = ("blue",), **settings: Any):
     """A proxy with these faults; every socket of the test is closed at the end."""
-    fabric, events = LoopbackFabric(), []
+    fabric, events = settings.pop("fabric", None) or LoopbackFabric(), []
     servers = {name: await listening() for name in backends}
     addresses = {name: Address("127.0.0.1", server.port) for name, server in servers.items()}
     authority = settings.pop("authority", None)

@@ -10,11 +10,12 @@ from harness.errors import SetupError
 from harness.fabric import Capabilities, LoopbackFabric
 from harness.faults import FaultSpec
 from harness.history import FaultFired
-from harness.packet import DROPPED, Refusal
+from harness.packet import DROPPED, Forwarded, Refusal
 from harness.proxy import Injector, packets
 from harness.proxy.packets import FlowKey
 from harness.timeline import Side
 from harness.trigger import Scene
+from harness.units import Spread
 
 MINE = FlowKey(Side.CLIENT, 40_000)
 
@@ -294,3 +295,123 @@ async def test_packet_faults_are_refused_where_there_are_no_packets():
     with pytest.raises(SetupError, match="no packets to strike; say --on virtual"):
         async with bench(fault("blackhole")):
             pass
+
+
+# --- several faults on one packet -----------------------------------------------------------
+
+
+def test_delays_copies_and_damage_add_up():
+    specs = [
+        fault("reorder", rate=1.0, delay_s=0.01),
+        fault("duplicate", rate=1.0),
+        fault("corrupt_packet", rate=1.0),
+        fault("reorder", rate=1.0, delay_s=0.02),
+    ]
+    run = Run(*specs)
+    (fate,) = run.ask(data())
+    assert fate.delays_s == pytest.approx((0.03, 0.03))
+    assert not fate.in_order
+    assert fate.damaged
+    assert [name for name, _ in run.fired] == [spec.name for spec in specs]
+
+
+def test_who_takes_a_packet_away_decides_and_has_struck_alone():
+    run = Run(
+        fault("reorder", rate=1.0, delay_s=0.01), fault("blackhole"), fault("duplicate", rate=1.0)
+    )
+    assert run.ask(data()) == [DROPPED]
+    assert [name for name, _ in run.fired] == ["blackhole"]
+
+
+# --- who performs what ----------------------------------------------------------------------
+
+
+KERNEL = frozenset({"router", "netem", "tbf", "htb", "host", "port"})
+
+
+def arranged(*specs, means=KERNEL, unlinked=frozenset()):
+    events = []
+    injector = Injector(0, Scene(), events.append, 0.0, means=means, unlinked=unlinked)
+    return injector, injector.arm(list(specs), 0.0), events
+
+
+def test_what_the_kernel_shapes_is_neither_the_proxys_nor_the_routers():
+    late = fault("latency", when(during="rush"), delay_s=Spread(0.02))
+    injector, (charge,), events = arranged(late)
+    assert (charge.means, charge.armed, events[0].means) == ("netem", None, "netem")
+    assert not injector.packets.is_used
+    assert injector.shapings(0.0) == ()
+    injector.scene.enter("rush", 1.0)
+    (shaping,) = injector.shapings(1.0)
+    assert (shaping.index, shaping.shape.delay_s, shaping.sides) == (0, 0.02, {Side.CLIENT})
+    assert shaping.directions == (DOWN,)
+    injector.heal(charge, 2.0)
+    assert injector.shapings(2.0) == ()
+
+
+def test_a_shaping_has_the_same_seed_in_the_same_run():
+    first, second = (arranged(fault("loss", rate=0.5))[0].shapings(0.0) for _ in range(2))
+    assert first == second
+    assert first[0].seed != 0
+
+
+def test_the_router_delays_a_whole_link_where_the_kernel_cannot():
+    late = fault("latency", delay_s=Spread(0.02))
+    injector, (charge,), _ = arranged(late, means=frozenset({"router"}))
+    assert (charge.means, charge.armed) == ("router", None)
+    assert injector.packets.on_packet(data(direction=DOWN), 1.0) == Forwarded((0.02,))
+    assert injector.packets.on_packet(data(), 1.0) is None
+    assert injector.packets.on_packet(packet(DATA, flow(side=Side.BACKEND)), 1.0) is None
+    assert charge.fired == 1
+
+
+def test_beside_a_sidecar_the_router_delays_on_the_backends_side():
+    late = fault("latency", delay_s=Spread(0.02))
+    injector, _, _ = arranged(late, means=frozenset({"router"}), unlinked={Side.CLIENT})
+    behind = packet(DATA, flow(side=Side.BACKEND), direction=DOWN)
+    assert injector.packets.on_packet(behind, 1.0) == Forwarded((0.02,))
+
+
+def test_on_single_connections_bytes_are_delayed_by_the_proxy():
+    late = fault("latency", when(connection=1), delay_s=Spread(0.02))
+    injector, (charge,), _ = arranged(late)
+    assert charge.means == "proxy"
+    assert charge.armed is not None
+    assert not injector.packets.is_used
+
+
+class LinkFabric(LoopbackFabric):
+    """Loopback that says it has links, writes down what they shall do, and counts as told."""
+
+    capabilities = Capabilities(packets=True, means=KERNEL)
+
+    def __init__(self):
+        super().__init__()
+        self.orders = []
+        self.struck = {}
+
+    def shape(self, shapings):
+        self.orders.append([(each.index, each.means) for each in shapings])
+
+    def shaped(self):
+        return self.struck
+
+
+async def test_a_link_is_told_what_to_do_as_windows_open_and_close_and_firing_is_told_once():
+    fabric = LinkFabric()
+    late = fault("latency", when(during="rush"), delay_s=Spread(0.02))
+    async with bench(late, fault("loss", rate=0.1), fabric=fabric) as b:
+        assert fabric.orders == [[(1, "netem")]]
+        b.proxy.enter_phase("rush")
+        assert fabric.orders[1:] == [[(0, "netem"), (1, "netem")]]
+        fabric.struck = {0: 3}
+        await b.told(FaultFired)
+        fabric.struck = {0: 9}
+        b.proxy.enter_phase("calm")
+        fabric.struck = {0: 9, 1: 2}
+        b.proxy.heal_all()
+        assert fabric.orders[2:] == [[(1, "netem")], []]
+        assert [(event.fault, event.where) for event in b.of(FaultFired)] == [
+            ("latency", "netem, client, downstream, packets: 3"),
+            ("loss", "netem, client, upstream, downstream, packets: 2"),
+        ]

@@ -6,6 +6,8 @@ from harness.history import (
     CallFailed,
     CallOk,
     CallUnknown,
+    ClientEndClosed,
+    ConnectionClosed,
     ConnectionOpened,
     Dialed,
     FaultFired,
@@ -132,6 +134,31 @@ def test_a_small_mtu_lets_short_replies_pass_and_no_long_one():
     assert run.ok == 6
     assert run.kinds == {"timeout"}
     assert {words for _, words in run.fired} == {"downstream data"}
+
+
+def test_damaged_packets_cost_time_and_no_call():
+    run = Run("{fault: corrupt_packet, rate: 10%}", size="50kB")
+    assert (run.ok, run.kinds, run.opened) == (9, set(), 1)
+    assert len(run.fired) == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "struck"), [("upstream", "upstream data"), ("downstream", "downstream data")]
+)
+def test_a_forged_reset_ends_a_connection_that_neither_end_has_ended(scope, struck):
+    run = Run(f"{{fault: forged_reset, when: {{request: 5, connection: 1}}, direction: {scope}}}")
+    assert run.ok + len(run.of(CallUnknown)) == 9
+    assert run.fired == [(1, struck)]
+    assert run.opened == 2
+    assert [event.how for event in run.of(ClientEndClosed)] == ["reset", "fin"]
+    assert run.of(ConnectionClosed)[0].how == "reset"
+
+
+def test_under_a_censor_no_new_connection_helps():
+    run = Run("{fault: forged_reset, during: outage}")
+    assert run.ok == 6
+    assert run.kinds == {"reset"}
+    assert all(outcome == "ok" for outcome, _ in run.connects)
 
 
 def test_without_a_link_connects_fail_at_once():

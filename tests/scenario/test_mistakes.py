@@ -111,12 +111,31 @@ SECTION = [
         ["5:9: fabric: postgres needs real time, and the virtual fabric has none; write fabric: "],
     ),
     (
-        HEAD + LOAD + EXPECT + "origin: {serve: postgres}\nfaults: [{fault: link_down, at: 1s}]",
-        ["5:18: faults[0].fault: link_down needs packets, and postgres needs loopback, without a"],
+        HEAD + LOAD + EXPECT + "origin: {serve: postgres}\nfabric: virtual",
+        ["5:9: fabric: postgres needs real time, and the virtual fabric has none; write fabric: l"],
     ),
     (
         HEAD + LOAD + EXPECT + "origin: {serve: redis}\nperturb: {delay: 1ms}",
-        ["5:11: perturb.delay: delay needs virtual time, and redis needs loopback; leave it out"],
+        ["4:17: origin.serve: redis needs real time, and delay runs on virtual alone, without any"],
+    ),
+    (
+        HEAD
+        + LOAD
+        + EXPECT
+        + "origin: {serve: redis}\nfaults: [{fault: blackhole, side: backend}]",
+        ["5:18: faults[0].fault: blackhole strikes packets on a link, and none leads to this serv"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "fabric: virtual\ntopology: {clients: 2}",
+        ["4:9: fabric: topology needs hosts of their own, and the virtual fabric has none; write "],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "topology: {clients: 2, proxy: client}",
+        ["4:11: topology: a sidecar serves the client beside it alone; write clients: 1"],
+    ),
+    (
+        HEAD + LOAD + EXPECT + "topology: {proxy: client}\nfaults: [{fault: loss, rate: 5%}]",
+        ["5:18: faults[0].fault: loss strikes packets between client and proxy, and no link is th"],
     ),
     (
         HEAD + LOAD + EXPECT + "origin: {serve: postgres}\nfaults: [{fault: goodbye, timeout: 1s}]",
@@ -179,7 +198,9 @@ FAULTS = [
     ("{idle: 2s}", "13: faults[0]: the key 'fault' is missing; name one, such as fault: close"),
     ("{fault: clos}", "21: faults[0].fault: unknown fault 'clos'; did you mean 'close'?"),
     ("{fault: [a]}", "21: faults[0].fault: unknown fault a list; write one such as close"),
-    ("{fault: backlog_full}", "21: faults[0].fault: backlog_full needs a kernel with links of "),
+    ("{fault: sock_destroy, byte: 9}", "35: faults[0].byte: sock_destroy strikes the client's own"),
+    ("{fault: port_exhaustion, ports: 0}", "45: faults[0].ports: 0 is too small; it is at"),
+    ("{fault: backlog_full, idle: 2s}", "35: faults[0].idle: backlog_full strikes the listening "),
     ("{fault: vanish}", "21: faults[0].fault: vanish strikes connections that are open, and at fi"),
     ("{fault: vanish, for: 2s}", "21: faults[0].fault: vanish strikes connections that are open, "),
     ("{fault: address_change}", "21: faults[0].fault: address_change strikes connections that are"),
@@ -328,7 +349,7 @@ def test_a_fabric_without_packets_cannot_be_asked_for_what_needs_them():
         "write fabric: virtual, or leave it out"
     )
     (told,) = lines(HEAD + LOAD + EXPECT + "fabric: moon\n")
-    assert told == "f.yaml:4:9: fabric: unknown value 'moon'; it is one of loopback, virtual"
+    assert told == "f.yaml:4:9: fabric: unknown value 'moon'; it is one of loopback, virtual, netns"
 
 
 def test_an_echo_has_no_framing():

@@ -94,5 +94,5 @@ def test_only_the_virtual_fabric_delays_packets(small):
     assert refusals(scenario, "virtual") == []
     for fabric in ("loopback", "netns"):
         (problem,) = refusals(scenario, fabric)
-        assert str(problem).startswith("x.yaml:4:11: perturb.delay: only virtual can delay")
+        assert str(problem).startswith("x.yaml:4:11: perturb.delay: delay needs virtual time")
     assert refusals(read(small, "{think: 1s}"), "loopback") == []

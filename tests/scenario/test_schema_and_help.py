@@ -173,7 +173,7 @@ def test_a_fault_page_says_what_it_takes():
 def test_the_page_of_a_packet_fault_says_where_it_strikes_and_where_it_runs():
     text = str(explain("loss"))
     assert "Strikes packets." in text
-    assert "Needs packets: runs on virtual." in text
+    assert "Needs packets: runs on virtual, netns." in text
     assert "side: client | backend | both (default: client)" in text
     assert "direction: upstream | downstream | both (default: both)" in text
     assert "byte" not in re.search(r"When: (.*)", text)[1]

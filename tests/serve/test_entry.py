@@ -63,6 +63,8 @@ def test_a_phase_may_have_any_name():
         ({"fault": "reset", "idle": float("nan")}, "is not a duration"),
         ({"fault": "rotate", "to": "grene"}, "to: no backend is called 'grene'"),
         ({"fault": "blackhole"}, "blackhole needs packets, and this proxy has real sockets"),
+        ({"fault": "backlog_full"}, "backlog_full needs a kernel with links of its own, and this"),
+        ({"fault": "sock_destroy"}, "sock_destroy needs a kernel with links of its own, and this"),
         ({"fault": "cancel", "after": 0.001}, "cancel strikes callers"),
         ({"fault": "handshake_reset"}, "open it with tls: terminate"),
         ({"fault": "reset", "sweep": {"idle": "1s..2s", "step": "1s"}}, "write it as a scenario"),

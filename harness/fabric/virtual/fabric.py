@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket as names
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import TypeVar
 
 import trio
@@ -26,6 +26,7 @@ from harness.fabric.virtual.running import run_virtually
 from harness.fabric.virtual.socket import Socket
 from harness.fabric.virtual.trio_socket import VirtualResolver, VirtualSocketFactory
 from harness.packet import Packet, PacketFilter
+from harness.shape import UNTOUCHED_HOST, HostState, Shaping
 from harness.timeline import Side
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ ETHERNET_MSS_BYTES = 1_448
 DIAL_S = 0.001
 """What a connect costs, as on loopback: who dials without a pause lets time pass, at least."""
 ROAMING_HOSTS = 250
+_NO_KERNEL = "the virtual fabric simulates a network, not this state of a kernel; say --on netns"
 
 
 def _socket(network: Network, host: str) -> Socket:
@@ -130,6 +132,14 @@ class VirtualPort:
         self._network.expose((self.host, self.number), Side.CLIENT)
         self._socket.listen(BACKLOG)
 
+    def crowd(self) -> None:
+        """Raises SetupError: the simulated queue has no such state."""
+        raise SetupError(_NO_KERNEL)
+
+    def turned_away(self) -> int:
+        """Nobody: the queue is never made full."""
+        return 0
+
     def close(self) -> None:
         """Give the port back."""
         self._socket.close()
@@ -212,6 +222,18 @@ class VirtualFabric:
         socket.close()
         raise OSError(failure, f"can't reach {host} port {port}: {os.strerror(failure)}")
 
+    def address_of(self, host: str) -> str:  # noqa: ARG002 - all but roaming clients are one
+        """The one address there is."""
+        return HOST
+
+    def at(self, host: str) -> AbstractContextManager[None]:  # noqa: ARG002 - likewise
+        """Nothing to do: every socket is on this machine."""
+        return nullcontext()
+
+    def inside(self, host: str) -> AbstractContextManager[None]:  # noqa: ARG002 - likewise
+        """Nothing to do, likewise."""
+        return nullcontext()
+
     def call_at(self, when: float, call: Callable[[], None]) -> Due:
         """An alarm, exact to the instant."""
         return self.network.call_at(when, call)
@@ -224,6 +246,31 @@ class VirtualFabric:
         """The client's host has a new address: what dials from now on comes from there."""
         self._moves += 1
         self.network.source_host = f"127.0.1.{self._moves % ROAMING_HOSTS + 1}"
+
+    def restore_address(self) -> None:
+        """Nothing to do: who sent from a former address only met with a packet fault."""
+
+    def shape(self, shapings: tuple[Shaping, ...]) -> None:
+        """Only none: packets are asked for one by one. Raises SetupError for any."""
+        if shapings:
+            raise SetupError(_NO_KERNEL)
+
+    def shaped(self) -> Mapping[int, int]:
+        """None: nothing but packet faults strikes packets."""
+        return {}
+
+    def hold_host(self, state: HostState) -> None:
+        """Only as it is. Raises SetupError for anything else."""
+        if state != UNTOUCHED_HOST:
+            raise SetupError(_NO_KERNEL)
+
+    def unrouted(self) -> int:
+        """None: packet faults see them all."""
+        return 0
+
+    def destroy(self, port: int) -> bool:  # noqa: ARG002 - the contract's argument
+        """Raises SetupError: simulated sockets have no such end."""
+        raise SetupError(_NO_KERNEL)
 
     def open_descriptors(self) -> int:
         """None: there are no descriptors, and the client's sockets are watched."""

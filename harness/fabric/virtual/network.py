@@ -29,7 +29,7 @@ from harness.fabric.virtual.segment import Segment
 from harness.fabric.virtual.states import State
 from harness.fabric.virtual.talker import Talker
 from harness.fabric.virtual.watching import Watcher
-from harness.packet import Address, Flow, Packet, PacketFilter, PacketKind, Refusal
+from harness.packet import Address, Flow, Forged, Packet, PacketFilter, PacketKind, Refusal
 from harness.timeline import Direction, Side
 
 __all__ = ["Due", "Network", "OpenSocket", "Watcher"]
@@ -241,10 +241,21 @@ class Network(Schedule):
             if sender is not None:
                 self._do(partial(sender.refused, segment, fate))
             return
-        delays_s, in_order = (_AT_ONCE, True) if fate is None else (fate.delays_s, fate.in_order)
         late_s = dial_s + (self._delay(packet) if self._delay is not None else 0.0)
-        for delay_s in delays_s:
-            self._carry(segment, sender, self.now + delay_s + late_s, in_order=in_order)
+        if fate is None or isinstance(fate, Forged):
+            self._carry(segment, sender, self.now + late_s, in_order=True)
+            if fate is not None:
+                self._forge_resets(segment, sender, self.now + late_s)
+        elif not fate.damaged:  # else its receiver throws it away: the checksum is wrong
+            for delay_s in fate.delays_s:
+                when = self.now + delay_s + late_s
+                self._carry(segment, sender, when, in_order=fate.in_order)
+
+    def _forge_resets(self, segment: Segment, sender: Talker | None, when: float) -> None:
+        """End both ends in each other's name: no filter is asked, for no end has sent these."""
+        there, back = segment.direction, segment.direction.opposite
+        self._carry(Segment(PacketKind.RST, segment.flow, there), sender, when, in_order=True)
+        self._carry(Segment(PacketKind.RST, segment.flow, back), None, when, in_order=False)
 
     def _carry(
         self, segment: Segment, sender: Talker | None, when: float, *, in_order: bool

@@ -25,6 +25,7 @@ from harness.history import History
 from harness.report.drawing import lasting, many, printable
 from harness.report.events import happened
 from harness.report.matrix import Cell, Column, Matrix
+from harness.report.means import performed
 from harness.report.plain import not_supported
 from harness.report.strip import boundary
 from harness.result import RunResult
@@ -78,6 +79,8 @@ def _facts(cell: Cell, run: RunResult) -> Iterator[tuple[str, str]]:
         yield "detects after", told_s(cell.detection_s)
     if cell.recovery_s is not None:
         yield "recovers after", told_s(cell.recovery_s)
+    if told_means := performed([run]):
+        yield "performed by", told_means
     yield "took", lasting(run.took_s)
 
 

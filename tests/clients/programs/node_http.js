@@ -111,7 +111,8 @@ function request(call, signal) {
 function told(error, reason) {
   const kinds = {
     ECONNREFUSED: 'refused', ECONNRESET: 'reset', EPIPE: 'reset', ETIMEDOUT: 'timeout',
-    EHOSTUNREACH: 'unreachable', ENETUNREACH: 'unreachable', abandoned: 'abandoned',
+    EHOSTUNREACH: 'unreachable', ENETUNREACH: 'unreachable', EADDRNOTAVAIL: 'no_port',
+    abandoned: 'abandoned',
   };
   const code = String(error.code);
   let kind = reason || kinds[code] || 'other';

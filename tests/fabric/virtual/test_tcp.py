@@ -22,7 +22,7 @@ from wires import (
 from harness.fabric.virtual import linux
 from harness.fabric.virtual.network import Network
 from harness.fabric.virtual.socket import Socket
-from harness.packet import DROPPED, Forwarded, PacketKind, Refusal
+from harness.packet import DROPPED, Forged, Forwarded, PacketKind, Refusal
 from harness.timeline import Direction
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
@@ -492,6 +492,49 @@ def test_a_reset_from_the_way_ends_the_sender_and_the_other_end_hears_nothing():
     client.send(b"hello")
     assert outcome(lambda: client.recv(1)) == "ECONNRESET"
     assert outcome(lambda: server.recv(1)) == "EAGAIN"
+
+
+def on_data(fate):
+    return lambda packet, now: fate if packet.kind is PacketKind.DATA else None
+
+
+def test_forged_resets_end_both_ends_and_the_packet_before_them_arrives():
+    network = Network()
+    client, server = connected(network)
+    tap = Tap(network, on_data(Forged()))
+    client.send(b"hello")
+    assert server.recv(9) == b"hello"
+    for end in (client, server):
+        assert outcome(lambda end=end: end.recv(1)) == "ECONNRESET"
+        assert outcome(lambda end=end: end.send(b"more")) == "EPIPE"
+    assert PacketKind.RST not in [packet.kind for _, packet in tap.seen]  # neither has sent one
+
+
+def test_forged_resets_come_behind_what_is_still_under_way():
+    network = Network()
+    client, server = connected(network)
+    network.delay = lambda packet: 0.1
+    Tap(network, on_data(Forged()))
+    client.send(b"hello")
+    assert outcome(lambda: server.recv(1)) == "EAGAIN"
+    run(network, lambda: client.readable)
+    assert round(network.now, 6) == 0.1
+    assert server.recv(9) == b"hello"
+    assert outcome(lambda: server.recv(1)) == "ECONNRESET"
+    assert outcome(lambda: client.recv(1)) == "ECONNRESET"
+
+
+def test_a_damaged_packet_is_thrown_away_by_its_receiver_and_sent_again():
+    network = Network()
+    client, server = connected(network)
+    damage = Forwarded(damaged=True)
+    rule = on_data(damage)
+    tap = Tap(network, lambda packet, now: None if packet.attempt else rule(packet, now))
+    client.send(b"hello")
+    assert outcome(lambda: server.recv(1)) == "EAGAIN"
+    run(network, lambda: server.readable)
+    assert server.recv(9) == b"hello"
+    assert tap.instants(PacketKind.DATA) == [0.0, 0.2]
 
 
 def test_rst_is_never_answered():
