@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from harness.checks import Finding, Verdict, worst
 from harness.choice import ClientChoice
@@ -83,13 +84,9 @@ class RunResult:
     @property
     def errors(self) -> int:
         """Calls that failed before the faults were healed, but for those the harness cut off."""
-        healed = self.history.first(Healed)
-        before = healed.at_s if healed is not None else float("inf")
         return sum(
-            isinstance(event, CallFailed | CallUnknown)
-            and event.at_s < before
-            and event.kind not in HARNESS_ENDS
-            for event in self.history.events
+            isinstance(event, CallFailed | CallUnknown) and event.kind not in HARNESS_ENDS
+            for event in takewhile(lambda event: not isinstance(event, Healed), self.history.events)
         )
 
     @property

@@ -19,7 +19,7 @@ from harness.clients import Card
 from harness.errors import HarnessError
 from harness.history import History
 from harness.result import RunResult
-from harness.runner import completed, open_executor, run_scenario
+from harness.runner import completed, must_be_confined, open_executor, run_scenario
 from harness.runner.executors import PROCESS
 from harness.scenario import Scenario
 
@@ -107,7 +107,8 @@ def survey(
     """
     results = []
     jobs = min(options.jobs, len(asked))
-    with open_executor(options.executor, jobs) as executor:
+    confined = any(must_be_confined(pair.scenario.home) for pair in asked)
+    with open_executor(options.executor, jobs, confined=confined) as executor:
         for pair, result in completed(executor, partial(run_pair, options), asked, jobs):
             on_result(result)
             if pair.scenario.origin.protocol not in result.unsupported:

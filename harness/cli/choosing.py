@@ -10,7 +10,7 @@ from typing import TypeVar
 from harness.errors import InputError, Problem, SetupError
 from harness.origin import find_programs
 from harness.scenario import (
-    SERVER_FABRIC,
+    KERNEL_FABRIC,
     Scenario,
     at_value,
     default_root,
@@ -60,13 +60,17 @@ def expanded(
     return each(scenarios, lambda scenario: at_value(scenario, value), problems)
 
 
-def with_servers(
+LONG_S = 20.0
+"""Whoever asks for all there are doesn't wait longer than this for one of them."""
+
+
+def that_can_run(
     scenarios: Sequence[Scenario], fabric: str | None = None
 ) -> tuple[list[Scenario], str]:
-    """The scenarios whose server can be had here, and a line that says what is left out.
+    """The scenarios that can run here, and lines that say which are left out, and why.
 
-    For who asks for all there are; a scenario that is named, or if there is no other, fails to be
-    set up instead.
+    For who asks for all there are; a scenario that is named, or if there is no other, is refused
+    or fails to be set up instead.
     """
     whys: dict[str, list[Scenario]] = {}
     for scenario in scenarios:
@@ -79,12 +83,35 @@ def with_servers(
 
 
 def _lacking(scenario: Scenario, fabric: str | None) -> str:
-    """Why a scenario's server can't be had; empty if it can, or is none that is started."""
+    """Why a scenario can't run; empty if it can."""
+    home = fabric or scenario.home
+    for need in scenario.needs:
+        if home not in need.fabrics:
+            return f"what they need runs on {' and '.join(need.fabrics)} alone, not on {home}"
+    if home != "virtual" and scenario.least_s > LONG_S:
+        return f"they last for more than {LONG_S:g} s, which on {home} takes as long; name them"
+    return (_no_namespaces() if home == KERNEL_FABRIC else "") or _no_server(scenario)
+
+
+def check_networks(scenarios: Sequence[Scenario], fabric: str | None) -> None:
+    """Raise SetupError, once for all, if every scenario needs networks and none can be made."""
+    if scenarios and all((fabric or s.home) == KERNEL_FABRIC for s in scenarios):
+        why = _no_namespaces()
+        if why:
+            raise SetupError(f"--on {KERNEL_FABRIC}: {why}; `harness doctor` says more")
+
+
+def _no_namespaces() -> str:
+    from harness.fabric.netns.access import probe  # noqa: PLC0415 - only who needs it pays for it
+
+    access = probe()
+    return "" if access.way else f"{access.reason}; {access.advice}"
+
+
+def _no_server(scenario: Scenario) -> str:
     origin = scenario.origin
     if origin.is_built_in or origin.own is not None:
         return ""
-    if fabric not in {None, SERVER_FABRIC}:
-        return f"real servers run on {SERVER_FABRIC} alone"
     try:
         find_programs(origin.protocol, tls=origin.tls)
     except SetupError as error:

@@ -18,11 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 import harness
+from harness.cli.clean import clean
 from harness.cli.exits import NOT_SET_UP, leave
 from harness.cli.options import cores
 from harness.cli.screen import screen
 from harness.cli.teaching import Taught
-from harness.errors import SetupError
+from harness.errors import InputError, Problem, SetupError
+from harness.fabric.netns.access import Access, probe
 from harness.fabric.timers import Timers
 from harness.fabric.virtual.determinism import deterministic_scheduling
 from harness.origin import INSTALL, installed
@@ -46,16 +48,27 @@ class Fact:
 
 
 @click.command("doctor", cls=Taught)
-def doctor_command() -> None:
+@click.option("--clean", "cleans", is_flag=True, help="Remove what killed runs have left.")
+@click.option("--dry-run", is_flag=True, help="With --clean: only list it.")
+def doctor_command(cleans: bool, dry_run: bool) -> None:
     """What this machine can do, and what to do about it where it can't.
 
-    Looks at Python, trio, OpenSSL, timers, file limits, loopback, ports, the servers that
-    scenarios need and those that `harness bench` compares with. Changes nothing.
+    Looks at Python, trio, OpenSSL, timers, file limits, loopback, ports, network namespaces and
+    what the kernel has for them, the servers that scenarios need and those that `harness bench`
+    compares with. Changes nothing.
+
+    With --clean it looks for what runs that were killed may have left: processes, the networks
+    they hold, temporary files. It removes what is certainly nobody's any more, and says what.
 
     Exit codes:
       0  scenarios can run here; what is missing limits something, and it says what
       4  something is missing without which nothing runs
     """
+    if dry_run and not cleans:
+        raise InputError(Problem("--dry-run: there is nothing to do", "say --clean as well"))
+    if cleans:
+        click.echo("\n".join(clean(only_list=dry_run)) or "nothing was left")
+        return
     facts = [fact for look in LOOKS for fact in look()]
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
@@ -177,6 +190,64 @@ def _ports() -> Iterator[Fact]:
         )
 
 
+MODULES = "if this kernel has it as a module"
+PURPOSES = {
+    "netem": "delay, loss, disorder, doubles",
+    "tbf": "the bandwidth of a link",
+    "htb": "bandwidth that links share",
+    "nft": "looking on; no fault needs it, since the packet router rejects as it would",
+    "conntrack": "looking on; no fault needs it, since the packet router forgets as it would",
+    "tun": "faults on single packets",
+    "sock_destroy": "the fault sock_destroy",
+}
+"""What the features of a kernel are for."""
+ROUTED = ("netem", "tbf", "htb")
+"""What the packet router does as well, if there is a TUN device for it."""
+UNUSED = ("nft", "conntrack")
+GET = {
+    "netem": f"sudo modprobe sch_netem, {MODULES}",
+    "tbf": f"sudo modprobe sch_tbf, {MODULES}",
+    "htb": f"sudo modprobe sch_htb, {MODULES}",
+    "nft": f"sudo modprobe nf_tables, {MODULES}",
+    "conntrack": f"sudo modprobe nft_ct, {MODULES}",
+    "sock_destroy": "it takes a kernel with CONFIG_INET_DIAG_DESTROY",
+}
+TUN_CONTAINER = "or start the container with --device /dev/net/tun"
+TUN_CLOSED = f"let this user open /dev/net/tun: sudo chmod 0666 /dev/net/tun, {TUN_CONTAINER}"
+TUN_MISSING = f"sudo modprobe tun, {TUN_CONTAINER}"
+
+
+def _networks() -> Iterator[Fact]:
+    """Nothing of it is needed where scenarios run on loopback or in virtual time."""
+    access = probe()
+    if not access.way:
+        text = f"{access.reason}, so nothing runs with --on netns"
+        yield Fact("namespaces", there=False, text=text, advice=access.advice)
+        return
+    way = "as root" if access.way == "root" else "without root, through a user namespace"
+    yield Fact("namespaces", there=True, text=f"--on netns runs {way}")
+    for feature, purpose in PURPOSES.items():
+        there = getattr(access, feature)
+        name = {"tun": "TUN", "sock_destroy": "SOCK_DESTROY"}.get(feature, feature)
+        text = f"for {purpose}" if there else f"for {purpose}; {_otherwise(feature, access)}"
+        yield Fact(name, there=there, text=text, advice=_how_to_get(feature, access))
+
+
+def _otherwise(feature: str, access: Access) -> str:
+    """What becomes of its purpose where a feature is missing."""
+    if feature in UNUSED:
+        return "no fault needs it"
+    if feature in ROUTED and access.tun:
+        return "the packet router does the same"
+    return "scenarios with that can't run on netns"
+
+
+def _how_to_get(feature: str, access: Access) -> str:
+    if feature != "tun":
+        return GET[feature]
+    return TUN_CLOSED if access.why_not("tun") in {"EPERM", "EACCES"} else TUN_MISSING
+
+
 def _servers() -> Iterator[Fact]:
     for kind, name in {"postgres": "PostgreSQL", "redis": "Redis"}.items():
         first = next(installed(kind), None)
@@ -199,5 +270,6 @@ LOOKS: tuple[Callable[[], Iterator[Fact]], ...] = (
     _files,
     _loopback,
     _ports,
+    _networks,
     _servers,
 )

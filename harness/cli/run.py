@@ -8,13 +8,22 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.choosing import chosen_scenarios, each, expanded, settle, with_servers
+from harness.cli.choosing import (
+    check_networks,
+    chosen_scenarios,
+    each,
+    expanded,
+    settle,
+    that_can_run,
+)
 from harness.cli.exits import leave
+from harness.cli.networks import network_plans
 from harness.cli.options import (
     check_client,
     choice_options,
@@ -49,8 +58,15 @@ from harness.report import (
     to_json,
     to_junit,
 )
-from harness.runner import FABRICS, Progress, RunOptions, RunResult, check_executor, run_all
-from harness.scenario import Scenario, refusals
+from harness.runner import (
+    Progress,
+    RunOptions,
+    RunResult,
+    capture_problem,
+    check_executor,
+    run_all,
+)
+from harness.scenario import FABRICS, Scenario, refusals
 
 
 @click.command("run", cls=Taught)
@@ -61,7 +77,8 @@ from harness.scenario import Scenario, refusals
     "fabric",
     metavar="FABRIC",
     help="loopback: real sockets of this machine; virtual: a simulated network in virtual time, "
-    "the same in every run.  [default: where each scenario belongs]",
+    "the same in every run; netns: client, router and servers in network namespaces of their own, "
+    "where packets can be struck.  [default: where each scenario belongs]",
 )
 @seed_option
 @click.option(
@@ -86,6 +103,17 @@ from harness.scenario import Scenario, refusals
     metavar="DIR",
     help="Keep each run's history there, for `harness judge`.",
 )
+@click.option(
+    "--capture",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write each host's packets there, for tcpdump and Wireshark; on netns.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Of scenarios on netns print how their network is made, as one would type it; run none.",
+)
 @json_option
 @junit_option
 @html_option
@@ -95,6 +123,7 @@ def run_command(
     jobs: int | None,
     value: str | None,
     strict: bool,
+    dry_run: bool,
     json_file: str | None,
     junit_file: str | None,
     html_file: str | None,
@@ -115,6 +144,7 @@ def run_command(
       harness run idle/fin/race --seed 7           one run again
       harness run idle/fin/race --repeat 50        is it flaky?
       harness run idle/fin/race --on virtual       in virtual time, the same in every run
+      harness run idle/fin/race --on netns --capture packets
       harness run --json - > results.json          for programs
       harness run --junit junit.xml                for CI systems
       harness run --html results.html              for browsers, in one file
@@ -138,12 +168,19 @@ def run_command(
     scenarios = expanded(chosen_scenarios(selectors, problems), value, problems)
     left_out = ""
     if not selectors:
-        scenarios, left_out = with_servers(scenarios, fabric)
+        scenarios, left_out = that_can_run(scenarios, fabric)
     if fabric is not None:
         problems += [problem for scenario in scenarios for problem in refusals(scenario, fabric)]
+    if options["capture"] is not None:
+        asked = (capture_problem(scenario, fabric or scenario.home) for scenario in scenarios)
+        problems += islice(filter(None, asked), 1)  # the others would say the same
     settle(problems)
     shown = screen(err=STDOUT in files.values())
     shown.show(left_out)
+    if dry_run:
+        shown.show(network_plans(scenarios, fabric))
+        leave(0)
+    check_networks(scenarios, fabric)
     telling = Telling(shown, scenarios, options["repeat"], strict)
     results = telling.run(
         RunOptions(client=named[0], fabric=fabric, jobs=jobs or cores(), **options)

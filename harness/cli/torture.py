@@ -44,8 +44,7 @@ from harness.errors import InputError, Problem
 from harness.report import Mark, Outcome, boundary, failure, lasting, many, ranges, strip
 from harness.report.drawing import STYLES, printable
 from harness.runner import check_executor, kept, open_executor
-from harness.runner.fabrics import FABRICS
-from harness.scenario import Scenario
+from harness.scenario import FABRICS, Scenario
 
 VERSION = 1
 REDRAW_EVERY_S = 0.1

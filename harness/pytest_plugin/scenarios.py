@@ -20,8 +20,8 @@ from harness.registry import did_you_mean
 from harness.report import Look, counts, failure, outcomes
 from harness.report.drawing import draw
 from harness.result import RunResult
-from harness.runner import FABRICS, run_scenario
-from harness.scenario import Scenario, refusals
+from harness.runner import run_scenario
+from harness.scenario import FABRICS, Scenario, refusals
 
 MARK = "scenario"
 RUN = "chaos_run"

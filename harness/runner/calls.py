@@ -108,11 +108,11 @@ class Caller:
         if not self._host.usable:
             await trio.sleep_forever()  # the run is being ended
         limit_s = PATIENCE_S if call.timeout_s is None else call.timeout_s + GRACE_S
-        client = self._host.client
+        client, there = self._host.turn()
         guard = Guard(began + limit_s, self._fabric)
         cancels = canceller(cancellation, self._fabric, client, call.nonce)
         try:
-            with guard, cancels:
+            with there, guard, cancels:
                 return _as_reply(await client.call(call))
         finally:
             if cancels.asked_at is not None:

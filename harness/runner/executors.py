@@ -29,7 +29,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_end
 from multiprocessing.queues import SimpleQueue
@@ -81,9 +81,16 @@ def check_executor(spec: str) -> None:
 
 @contextmanager
 def open_executor(
-    spec: str = PROCESS, jobs: int = 1, on_progress: Listener = lambda _: None
+    spec: str = PROCESS,
+    jobs: int = 1,
+    on_progress: Listener = lambda _: None,
+    *,
+    confined: bool = False,
 ) -> Iterator[Executor]:
     """The executor of this name, ready for work; it and its work have ended when the block has.
+
+    ``confined`` processes are in a user namespace, where they may make networks; there is no way
+    back out of one, so even one job has a process of its own then.
 
     Within the block SIGINT and SIGTERM raise Interrupted. Workers in this process and in
     processes of their own report progress; others don't. Raises InputError if nothing is called
@@ -94,11 +101,12 @@ def open_executor(
         if spec != PROCESS:
             with _telling(on_progress), _foreign(spec) as executor:
                 yield executor
-        elif jobs <= 1:
+        elif jobs <= 1 and not confined:
             with _telling(on_progress), Here() as executor:
                 yield executor
         else:
-            with _processes(min(jobs, JOBS_LIMIT), on_progress) as executor:
+            workers = max(1, min(jobs, JOBS_LIMIT))
+            with _processes(workers, on_progress, confined=confined) as executor:
                 yield executor
 
 
@@ -246,13 +254,13 @@ def _work_or_leave(work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
 
 
 @contextmanager
-def _processes(workers: int, on_progress: Listener) -> Iterator[Executor]:
+def _processes(workers: int, on_progress: Listener, *, confined: bool) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")  # fork would copy threads' locks in any state
     news: SimpleQueue[Progress | None] = context.SimpleQueue()
     others = multiprocessing.active_children()
     with (
         _relayed(news, on_progress),
-        Processes(workers, context, initializer=_begin_work, initargs=(news,)) as pool,
+        Processes(workers, context, initializer=_begin_work, initargs=(news, confined)) as pool,
     ):
         try:
             yield pool
@@ -284,8 +292,13 @@ def _relayed(news: SimpleQueue[Progress | None], on_progress: Listener) -> Itera
         relaying.join(RELAY_LIMIT_S)
 
 
-def _begin_work(news: SimpleQueue[Progress | None]) -> None:
+def _begin_work(news: SimpleQueue[Progress | None], confined: bool) -> None:
     """In a worker: report to the parent, and end when it does."""
+    if confined:
+        from harness.fabric.netns.entering import enter_user_namespace  # noqa: PLC0415 - Linux's own
+
+        with suppress(SetupError):  # each run finds out for itself, and says so
+            enter_user_namespace()  # while there is but one thread
     _listeners.append(news.put)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()

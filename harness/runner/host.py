@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import trio
 
 from harness.clients import Client, ProcessClient, Settings, outcome_of
 from harness.errors import InputError, SetupError
 from harness.history import ClientClosed, ClientClosing, ClientFailed, ClientOpened, Event
+from harness.runner.party import Party, members_of
 from harness.runner.watchdog import Watchdog
 
 OPEN_LIMIT_S = 10.0
@@ -53,6 +54,12 @@ class ClientHost:
     def usable(self) -> bool:
         """Whether the client may be called: one that blocked the event loop would do it again."""
         return not (self._watchdog.barked or self.failed)
+
+    def turn(self) -> tuple[Client, AbstractContextManager[None]]:
+        """Who makes the next call, and what to be within for it."""
+        if isinstance(self.client, Party):
+            return self.client.turn()
+        return self.client, nullcontext()
 
     def ask_to_close(self) -> None:
         """Let the client be closed now; ``closed`` is set when that is over."""
@@ -100,7 +107,7 @@ class ClientHost:
         shields it must be the one around everything: a new one would end between the client's
         nursery and its surroundings.
         """
-        is_here = not isinstance(self.client, ProcessClient)
+        is_here = not any(isinstance(c, ProcessClient) for c in members_of(self.client))
         if is_here and self._doing == "open" and self.opened.is_set():
             self._scope.shield = True
             with suppress(trio.Cancelled):

@@ -17,7 +17,7 @@ from harness.clients import card_for
 from harness.result import Progress, RunResult
 from harness.runner import kept
 from harness.runner.executors import PROCESS, completed, open_executor, tell_progress
-from harness.runner.run import run_scenario
+from harness.runner.run import must_be_confined, run_scenario
 from harness.scenario import Scenario
 
 Task: TypeAlias = tuple[Scenario, int]
@@ -38,6 +38,7 @@ class RunOptions:
     repeat: int = 1
     jobs: int = 1
     keep: Path | None = None
+    capture: Path | None = None
     executor: str = PROCESS
 
 
@@ -56,7 +57,8 @@ def run_all(
     tasks = [(s, n) for n in range(1, options.repeat + 1) for s in scenarios]
     jobs = min(options.jobs, len(tasks))
     results = []
-    with open_executor(options.executor, jobs, on_progress) as executor:
+    confined = any(must_be_confined(options.fabric or s.home) for s in scenarios)
+    with open_executor(options.executor, jobs, on_progress, confined=confined) as executor:
         for _, result in completed(executor, partial(run_task, options), tasks, jobs):
             if options.keep is not None:
                 kept.keep(result, options.keep)
@@ -75,5 +77,6 @@ def run_task(options: RunOptions, task: Task) -> RunResult:
         fabric=options.fabric,
         seed=options.seed,
         ordinal=ordinal,
+        capture=options.capture,
         on_progress=tell_progress,
     )

@@ -12,6 +12,7 @@ from harness.clients import Client, OpenFiles, ProcessClient, connections_to, op
 from harness.fabric import Fabric
 from harness.history import Event, Leaked
 from harness.proxy import Proxy
+from harness.runner.party import members_of
 from harness.runner.wire import Wire
 
 SETTLE_LIMIT_S = 1.0
@@ -34,7 +35,8 @@ class Census:
     """Counts what a client has open, where it runs, from outside; the first count is the zero."""
 
     def __init__(self, client: Client, fabric: Fabric, proxy_port: int) -> None:
-        self._process = client if isinstance(client, ProcessClient) else None
+        members = members_of(client)
+        self._processes = tuple(c for c in members if isinstance(c, ProcessClient))
         self._fabric = fabric
         self._proxy_port = proxy_port
         self._before = self._count()
@@ -42,7 +44,7 @@ class Census:
     @property
     def sees_sockets(self) -> bool:
         """Whether it tells sockets from other files, so that nobody else need be believed."""
-        return self._process is not None and sys.platform == "linux"
+        return bool(self._processes) and sys.platform == "linux"
 
     def remains(self) -> Remains:
         """What is open more than before."""
@@ -52,11 +54,15 @@ class Census:
         )
 
     def _count(self) -> OpenFiles:
-        if self._process is None:
+        if not self._processes:
             return OpenFiles(0, self._fabric.open_descriptors())
-        if self._process.launch.is_python:
-            return open_files(self._process.pid)
-        return connections_to(self._process.pid, self._proxy_port)
+        counts = [self._count_of(process) for process in self._processes]
+        return OpenFiles(sum(c.sockets for c in counts), sum(c.others for c in counts))
+
+    def _count_of(self, process: ProcessClient) -> OpenFiles:
+        if process.launch.is_python:
+            return open_files(process.pid)
+        return connections_to(process.pid, self._proxy_port)
 
 
 async def look_for_leaks(

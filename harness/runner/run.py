@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import trio
@@ -23,10 +25,11 @@ from harness.clients import Card, card_for, versions_for
 from harness.errors import InputError, SetupError
 from harness.history import History
 from harness.result import Progress, RunResult
-from harness.runner.fabrics import make_fabric
+from harness.runner.executors import open_executor, tell_progress
+from harness.runner.fabrics import capture_folder, capture_problem, make_fabric
 from harness.runner.placing import VIRTUAL_TIME, check_fabric, needs_real_time, placed
 from harness.runner.stage import Stage
-from harness.scenario import SERVER_FABRIC, Scenario, needs, refusals
+from harness.scenario import KERNEL_FABRIC, Scenario, needs, refusals
 from harness.worker.serving import version_of
 
 ALWAYS = ("fault_fired", "client_contract", "every_call_ends")
@@ -40,22 +43,27 @@ def run_scenario(
     fabric: str | None = None,
     seed: int | None = None,
     ordinal: int = 1,
+    capture: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> RunResult:
     """Run a scenario and judge it.
 
     ``fabric`` is what it runs on (None: where it and the client belong); ``seed`` overrides the
-    scenario's own. What a client prints goes to stderr, so that it can't spoil what the harness
-    prints. Raises InputError if there is no such client, Interrupted on SIGINT or SIGTERM; a port
-    that can't be had is told in ``setup_error``.
+    scenario's own. With a ``capture`` each host's packets are written to a file in a folder in it,
+    on the netns fabric. What a client prints goes to stderr, so that it can't spoil what the
+    harness prints. Raises InputError if there is no such client or nothing to capture, Interrupted
+    on SIGINT or SIGTERM; a port that can't be had is told in ``setup_error``.
     """
     choice = as_choice(client)
     card = card_for(choice)
     if fabric is not None:
         check_fabric(choice, card, fabric)
     home = fabric or scenario.home
-    if home != SERVER_FABRIC and not scenario.origin.is_built_in:
-        raise InputError(*refusals(scenario, home))
+    if problems := refusals(scenario, home):
+        raise InputError(*problems)
+    if capture is not None and (problem := capture_problem(scenario, home)):
+        raise InputError(problem)
+    folder = capture and capture_folder(capture, scenario, ordinal)
     seed = scenario.seed if seed is None else seed
     lacking = card.lacks(needs(scenario), scenario.origin.protocol)
     if home == "virtual" and needs_real_time(choice, card):
@@ -73,14 +81,19 @@ def run_scenario(
             unsupported=lacking,
             environment=environment_of(choice, card),
         )
+    if must_be_confined(home):
+        again = partial(_confined, scenario, choice, home, seed, ordinal, capture)
+        with open_executor(jobs=1, on_progress=on_progress, confined=True) as executor:
+            return executor.submit(again).result()
+    hosts = scenario.topology.clients if scenario.topology is not None else 1
     began = time.perf_counter()
     played = _play(
         lambda: Stage(
             scenario,
             seed,
-            placed(choice, card, home),
+            [placed(choice, card, home) for _ in range(hosts)],
             choice.label,
-            make_fabric(home, scenario, seed),
+            make_fabric(home, scenario, seed, capture=folder),
             lambda progress: on_progress(replace(progress, round=ordinal)),
             supports=tuple(sorted(card.supports or ())),
             idiomatic=choice.is_idiomatic,
@@ -99,6 +112,37 @@ def run_scenario(
         round=ordinal,
         setup_error=played.setup_error,
         environment=environment_of(choice, card),
+    )
+
+
+def must_be_confined(fabric: str) -> bool:
+    """Whether runs on a fabric need a user namespace, which this process is not in."""
+    if fabric != KERNEL_FABRIC:
+        return False
+    # Linux's own: only who needs them pays for them.
+    from harness.fabric.netns.access import probe  # noqa: PLC0415
+    from harness.fabric.netns.entering import can_make  # noqa: PLC0415
+
+    return not can_make() and bool(probe().way)
+
+
+def _confined(
+    scenario: Scenario,
+    choice: ClientChoice,
+    fabric: str,
+    seed: int,
+    ordinal: int,
+    capture: Path | None,
+) -> RunResult:
+    """In a process of its own: the run."""
+    return run_scenario(
+        scenario,
+        choice,
+        fabric=fabric,
+        seed=seed,
+        ordinal=ordinal,
+        capture=capture,
+        on_progress=tell_progress,
     )
 
 

@@ -8,7 +8,7 @@ the client's leak.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 
@@ -44,6 +44,7 @@ from harness.runner.calls import Caller
 from harness.runner.host import ClientHost
 from harness.runner.oversight import Interrupted, Oversight
 from harness.runner.papers import certificate_file
+from harness.runner.party import Member, Party, members_of
 from harness.runner.remains import Census, look_for_leaks
 from harness.runner.watchdog import LoopBlocked, Watchdog
 from harness.runner.wire import Wire
@@ -51,6 +52,7 @@ from harness.runner.workload import Workload
 from harness.scenario import Scenario
 
 PROGRESS_S = 0.1
+FIRST_CLIENT = "client-1"
 STACK_CORRUPTED = "stack corrupted"
 
 
@@ -61,7 +63,7 @@ class Stage:
         self,
         scenario: Scenario,
         seed: int,
-        client: Client | Launch,
+        clients: Sequence[Client | Launch],
         client_name: str,
         fabric: Fabric,
         on_progress: Callable[[Progress], None],
@@ -72,14 +74,14 @@ class Stage:
         self.history = History()
         self._scenario = scenario
         self._seed = seed
-        self._client = client
+        self._clients = tuple(clients)
         self._client_name = client_name
         self._supports = supports
         self._idiomatic = idiomatic
         self._on_progress = on_progress
         self._fabric = fabric
         self._phase = ""
-        self._wire = Wire(self._tell, self._at_s, self._on_refused)
+        self._wire = Wire(self._tell, self._at_s, self._on_refused, self._on_no_port)
         self._workload = trio.CancelScope()
         self._host: ClientHost | None = None
         self._proxy: Proxy | None = None
@@ -170,11 +172,16 @@ class Stage:
     async def _play(self) -> None:
         scenario, origin = self._scenario, self._scenario.origin
         async with AsyncExitStack() as stack:
-            ready = await self._ready(stack)
             await stack.enter_async_context(self._fabric.running())
+            ready = await self._ready(stack)
             tls = scenario.proxy.tls != "off" or origin.tls
             authority = (
-                Authority(repeatable=not self._fabric.capabilities.real_time) if tls else None
+                Authority(
+                    repeatable=not self._fabric.capabilities.real_time,
+                    addresses=(self._fabric.address_of("proxy"),),
+                )
+                if tls
+                else None
             )
             servers = await stack.enter_async_context(
                 open_servers(
@@ -183,6 +190,7 @@ class Stage:
                     identity=_identity(authority) if authority and origin.tls else None,
                     on_event=self._tell,
                     zero=lambda: self._zero,
+                    fabric=self._fabric,
                 )
             )
             self._servers = servers
@@ -203,21 +211,32 @@ class Stage:
                 network = getattr(self._fabric, "network", None)
                 async with hosted(ready, network) as client:
                     self._watchdog.guard(*getattr(client, "gates", ()))
-                    await self._play_client(client, proxy, authority)
+                    with self._fabric.at(FIRST_CLIENT):
+                        await self._play_client(client, proxy, authority)
         self._tell(RunEnded(at_s=trio.current_time() - zero))
 
     async def _ready(self, stack: AsyncExitStack) -> Client:
+        """The client, or several on hosts of their own that look like one."""
+        hosts = [f"client-{ordinal}" for ordinal in range(1, len(self._clients) + 1)]
+        ready = [
+            Member(await self._started(client, host, stack), host)
+            for client, host in zip(self._clients, hosts, strict=True)
+        ]
+        return ready[0].client if len(ready) == 1 else Party(ready, self._fabric)
+
+    async def _started(self, client: Client | Launch, host: str, stack: AsyncExitStack) -> Client:
         """The client, with its process running if it has one: that takes time of its own.
 
         One that doesn't greet fails when it is opened.
         """
-        if not isinstance(self._client, Launch):
-            return self._client
-        client = await stack.enter_async_context(open_process_client(self._client))
-        client.on_news, client.on_failure = self._wire.on_news, self._on_client_gone
+        if not isinstance(client, Launch):
+            return client
+        inside = self._fabric.inside(host)
+        process = await stack.enter_async_context(open_process_client(client, inside))
+        process.on_news, process.on_failure = self._wire.on_news, self._on_client_gone
         with suppress(ClientGone):
-            await client.greet()
-        return client
+            await process.greet()
+        return process
 
     def _proxy_settings(
         self, addresses: Mapping[str, tuple[str, int]], authority: Authority | None
@@ -235,6 +254,7 @@ class Stage:
             origin_hostname=own.host if own else "localhost",
             protocol=scenario.origin.protocol,
             round_robin=scenario.proxy.balance == "round_robin",
+            host=self._fabric.address_of("proxy"),
             seed=self._seed,
         )
 
@@ -290,7 +310,8 @@ class Stage:
             if STACK_CORRUPTED not in str(_leaf(group)):
                 raise
             self._tell_left_open()
-        if not (isinstance(client, ProcessClient) and client.failure):  # else nothing is left
+        gone = [isinstance(c, ProcessClient) and c.failure for c in members_of(client)]
+        if not any(gone):  # else nothing is left
             await look_for_leaks(census, self._wire, proxy, self._tell, self._at_s)
 
     # --- what is told -----------------------------------------------------------------------
@@ -298,8 +319,8 @@ class Stage:
     def _tell(self, event: Event) -> None:
         if isinstance(event, CallCancelled) and self._proxy is not None:
             self._proxy.injector.note_cancelled(event.nonce, trio.current_time())
-        if isinstance(event, CallFailed | CallUnknown) and event.kind == "refused":
-            self._wire.on_call_refused()
+        if isinstance(event, CallFailed | CallUnknown):
+            self._wire.on_call_failed(event.kind)
         self.history.add(event)
 
     def _tell_started(self) -> None:
@@ -311,8 +332,8 @@ class Stage:
                 seed=self._seed,
                 client=self._client_name,
                 fabric=self._fabric.name,
-                pool_size=pool.size,
-                pool_max_overflow=pool.max_overflow,
+                pool_size=pool.size * len(self._clients),
+                pool_max_overflow=pool.max_overflow * len(self._clients),
                 pool_timeout_s=pool.timeout_s,
                 backends=self._scenario.origin.backends,
                 origin_tells=self._scenario.origin.tells,
@@ -323,6 +344,10 @@ class Stage:
     def _on_refused(self, now: float) -> None:
         if self._proxy is not None:
             self._proxy.injector.note_refused(now)
+
+    def _on_no_port(self, now: float) -> None:
+        if self._proxy is not None:
+            self._proxy.injector.note_no_port(now)
 
     def _on_client_gone(self, message: str) -> None:
         """The client's process is of no use any more: end the workload, which can't go on."""

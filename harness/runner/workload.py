@@ -13,6 +13,7 @@ from harness.history import Event, Healed, PhaseEnded, PhaseStarted, RecoveryPro
 from harness.proxy import Proxy
 from harness.runner.calls import Caller
 from harness.runner.host import ClientHost
+from harness.runner.party import members_of
 from harness.scenario import PhasePlan, PlannedCall, Scenario, plan_workload, probe_nonce
 from harness.worker.contract import Asked
 
@@ -145,12 +146,14 @@ class Workload:
     async def _recover(self) -> None:
         """Probe until all is well for some rounds in a row, then use every slot at once."""
         give_up = trio.current_time() + RECOVERY_LIMIT_S
-        pool = self._scenario.client.pool
-        capacity = min(pool.size + pool.max_overflow, PROBES_LIMIT)
+        pool, clients = self._scenario.client.pool, len(members_of(self._host.client))
+        capacity = min((pool.size + pool.max_overflow) * clients, PROBES_LIMIT)
+        if clients > 1:
+            capacity -= capacity % clients  # so that none is asked for more than it has
         calm, number = 0, 0
         while calm < CALM_ROUNDS and trio.current_time() < give_up:
             number += 1
-            ok = await self._probe(number, pool.size, together=0)
+            ok = await self._probe(number, pool.size * clients, together=0)
             calm = calm + 1 if ok else 0
             await self._sleep_until(trio.current_time() + RECOVERY_PAUSE_S)
         origin = self._scenario.origin

@@ -52,7 +52,10 @@ def test_if_there_is_no_other_it_fails_to_be_set_up(harness, with_database):
 def test_in_virtual_time_real_servers_are_left_out_or_refused(harness):
     done = harness("run", "--on", "virtual", "--jobs", "1")
     assert done.exit_code == 0
-    assert "left out: 1 scenario; real servers run on loopback alone" in done.output
+    assert (
+        "left out: 1 scenario; what they need runs on loopback and netns alone, not on"
+        in done.output
+    )
     done = harness("run", "db/one", "--on", "virtual")
     assert done.exit_code == 3
     assert "one.yaml:2:17: origin.serve: postgres needs real time, and the virtual" in done.output

@@ -136,9 +136,9 @@ def test_a_file_that_cannot_be_written_is_known_before_anything_runs(here, harne
 
 
 def test_another_fabric_is_a_mistake_that_names_those_there_are(here, harness, runner):
-    done = harness("run", "--on", "netns")
+    done = harness("run", "--on", "moon")
     assert done.exit_code == 3
-    assert "there is no fabric 'netns'; known are loopback, virtual" in done.stderr
+    assert "there is no fabric 'moon'; known are loopback, netns, virtual" in done.stderr
     assert runner.scenarios is None
 
 

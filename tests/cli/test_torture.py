@@ -72,7 +72,7 @@ def test_programs_get_every_mark(mini, harness):
         (["mini.yaml", "--client", "refrence"], "did you mean 'reference'"),
         (["mini.yaml", "--executor", "dask"], "dask needs its scheduler's address"),
         (["nothing.yaml"], "no scenario is called"),
-        (["mini.yaml", "--on", "netns"], "'netns' is not one of"),
+        (["mini.yaml", "--on", "moon"], "'moon' is not one of"),
     ],
 )
 def test_a_mistake_is_told_before_anything_runs(mini, harness, args, says):
