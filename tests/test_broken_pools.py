@@ -47,7 +47,8 @@ def run(broken):
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
-def test_a_broken_pool_is_found(broken):
+def test_a_broken_pool_is_found(broken, ready_for):
+    ready_for(read(broken.scenario).home)
     result = run(broken)
     failed = {f.check: f.actual for f in result.findings if f.verdict is Verdict.FAIL}
     assert not result.setup_error
@@ -70,9 +71,9 @@ def test_only_packets_or_long_times_find_these(name, near):
     assert (result.setup_error, result.verdict, failures) == ("", Verdict.PASS, [])
 
 
-def test_what_only_packets_or_long_times_find_is_found_on_the_virtual_network():
-    virtual = {broken.name for broken in BROKEN if read(broken.scenario).home == "virtual"}
-    assert virtual == set(MISSED_BY)
+def test_what_only_packets_or_long_times_find_is_found_where_these_are():
+    elsewhere = {broken.name for broken in BROKEN if read(broken.scenario).home != "loopback"}
+    assert elsewhere == set(MISSED_BY)
 
 
 def test_every_broken_pool_is_in_the_catalogue():

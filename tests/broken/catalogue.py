@@ -120,6 +120,15 @@ packets NoRouteRemembered                 network/link_down/half_a_minute     re
 packets BackoffOfMinutes                  network/partition/rejected          recovers_within
 packets GivesUpAfterTwenty                network/partition/rejected          recovers_within
 packets ConnectTimeoutForTlsOnly          network/drop_syn/all                slots_conserved
+hosts HammersTheUnreachable               network/partition/unreachable       backoff
+hosts GivesUpBeforeTheSecondSyn           network/drop_syn/first              errors
+hosts NoPortIsPermanent                   kernel/port_exhaustion/waited_out   errors
+hosts BindsToItsFirstAddress              roaming/address_change/in_flight    errors
+hosts UnroutableLeaksSocket               link/link_down/no_way_out           no_leaks
+hosts UserTimeoutTooShort                 path/partition/replies_late         errors
+hosts LingersOnClose                      path/blackhole/close                closes_within
+hosts RetriesAbortedCalls                 kernel/sock_destroy/in_flight       at_most_once
+hosts AbortedIsNoReset                    roaming/sock_destroy/network_gone   errors
 databases OpenTransactionHandedOn         postgres/transaction/abandoned      clean_checkout
 databases FailedTransactionHandedOn       postgres/transaction/failed         errors
 databases SessionNotReset                 postgres/session/left_behind        clean_checkout
@@ -157,6 +166,15 @@ NoRouteRemembered           connect/refuse/flapping         connect/refuse/outag
 BackoffOfMinutes            connect/refuse/waited_out       connect/refuse/outage
 GivesUpAfterTwenty          connect/refuse/waited_out       connect/refuse/outage
 ConnectTimeoutForTlsOnly    tls/handshake_hang/outage       connect/accept_hang/tls
+HammersTheUnreachable       connect/refuse/waited_out       connect/refuse/outage
+GivesUpBeforeTheSecondSyn   connect/connect_delay/one       tls/handshake_hang/outage
+NoPortIsPermanent           connect/refuse/waited_out       connect/connection_limit/reset
+BindsToItsFirstAddress      connect/refuse/flapping         backends/rotate/kept
+UnroutableLeaksSocket       connect/refuse/outage           tls/handshake_reset/first_connects
+UserTimeoutTooShort         stall/all/heals                 stall/response/late_reply
+LingersOnClose              pool/close/calls_in_silence     pool/close/endless_call
+RetriesAbortedCalls         response/reset/before           response/close/before
+AbortedIsNoReset            request/reset/before            idle/reset/noticed
 """
 
 MISSED_BY = {name: tuple(ids) for name, *ids in map(str.split, _MISSED_BY.strip().splitlines())}
