@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +19,7 @@ from harness.clients import Card
 from harness.errors import HarnessError
 from harness.history import History
 from harness.result import RunResult
-from harness.runner import completed, must_be_confined, open_executor, run_scenario
+from harness.runner import must_be_confined, run_scenario, spread
 from harness.runner.executors import PROCESS
 from harness.scenario import Scenario
 
@@ -106,10 +106,15 @@ def survey(
     Interrupted on SIGINT or SIGTERM, after cleaning up.
     """
     results = []
-    jobs = min(options.jobs, len(asked))
-    confined = any(must_be_confined(pair.scenario.home) for pair in asked)
-    with open_executor(options.executor, jobs, confined=confined) as executor:
-        for pair, result in completed(executor, partial(run_pair, options), asked, jobs):
+    told = spread(
+        options.executor,
+        options.jobs,
+        partial(run_pair, options),
+        asked,
+        lambda pair: must_be_confined(pair.scenario.home),
+    )
+    with closing(told):  # also if what is done with a result raises
+        for pair, result in told:
             on_result(result)
             if pair.scenario.origin.protocol not in result.unsupported:
                 results.append(result)

@@ -6,11 +6,12 @@ verdict beyond the time they take.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from harness.choice import ClientChoice, as_choice
 from harness.clients import card_for
@@ -19,6 +20,9 @@ from harness.runner import kept
 from harness.runner.executors import PROCESS, completed, open_executor, tell_progress
 from harness.runner.run import must_be_confined, run_scenario
 from harness.scenario import Scenario
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Task: TypeAlias = tuple[Scenario, int]
 """A scenario and the ordinal of its repetition."""
@@ -55,11 +59,17 @@ def run_all(
     """
     card_for(as_choice(options.client))  # its mistakes are told before anything runs
     tasks = [(s, n) for n in range(1, options.repeat + 1) for s in scenarios]
-    jobs = min(options.jobs, len(tasks))
     results = []
-    confined = any(must_be_confined(options.fabric or s.home) for s in scenarios)
-    with open_executor(options.executor, jobs, on_progress, confined=confined) as executor:
-        for _, result in completed(executor, partial(run_task, options), tasks, jobs):
+    told = spread(
+        options.executor,
+        options.jobs,
+        partial(run_task, options),
+        tasks,
+        lambda task: must_be_confined(options.fabric or task[0].home),
+        on_progress,
+    )
+    with closing(told):  # also if what is done with a result raises
+        for _, result in told:
             if options.keep is not None:
                 kept.keep(result, options.keep)
             on_result(result)
@@ -80,3 +90,27 @@ def run_task(options: RunOptions, task: Task) -> RunResult:
         capture=options.capture,
         on_progress=tell_progress,
     )
+
+
+def spread(
+    spec: str,
+    jobs: int,
+    work: Callable[[T], R],
+    items: Sequence[T],
+    must_be_confined: Callable[[T], bool],
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Generator[tuple[T, R], None, None]:
+    """Each item with what ``work`` makes of it, as it ends, by the executor that ``spec`` names.
+
+    Items that must be confined come last, by an executor of their own: who has entered a user
+    namespace has left the machine's network, in which others may want to be. Raises what
+    ``open_executor`` and ``completed`` raise.
+    """
+    groups: dict[bool, list[T]] = {False: [], True: []}
+    for item in items:
+        groups[must_be_confined(item)].append(item)
+    for confined, group in groups.items():
+        if group:
+            at_once = min(jobs, len(group))
+            with open_executor(spec, at_once, on_progress, confined=confined) as executor:
+                yield from completed(executor, work, group, at_once)
