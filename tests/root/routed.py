@@ -19,6 +19,7 @@ from harness.fabric.timers import open_timers
 from harness.scenario.model import Topology
 
 PATIENCE_S = 20.0
+SHORT_S = 0.3
 CLIENT = "client-1"
 ALL_IP = socket.htons(0x0800)
 COUNTERS = Path("/proc/thread-self/net/snmp")
@@ -150,3 +151,25 @@ async def outcome(call):
 async def until(condition):
     while not condition():  # noqa: ASYNC110 - what is waited for is in a kernel
         await trio.sleep(0.002)
+
+
+async def stream(sender, receiver, data):
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sender_of(sender, data))
+        return await read(receiver, len(data))
+
+
+def sender_of(sock, data):
+    async def send():
+        with memoryview(data) as left:
+            sent = 0
+            while sent < len(left):
+                sent += await sock.send(left[sent:])
+
+    return send
+
+
+async def nothing_comes(sock):
+    with trio.move_on_after(SHORT_S) as scope:
+        await sock.recv(1)
+    return scope.cancelled_caught

@@ -5,7 +5,18 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import trio
-from routed import CLIENT, outcome, read, routed, until, why_not
+from routed import (
+    CLIENT,
+    SHORT_S,
+    nothing_comes,
+    outcome,
+    read,
+    routed,
+    sender_of,
+    stream,
+    until,
+    why_not,
+)
 
 from harness.errors import SetupError
 from harness.fabric.netns import plan
@@ -26,7 +37,6 @@ SYN, DATA, ACK, FIN, RST = (
     PacketKind.RST,
 )
 RST_BIT = 0x04
-SHORT_S = 0.3
 MEGABYTES = bytes(range(251)) * 20_000
 
 
@@ -53,28 +63,6 @@ def every(fate):
     return lambda packet: fate
 
 
-async def stream(sender, receiver, data):
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(sender_of(sender, data))
-        return await read(receiver, len(data))
-
-
-def sender_of(sock, data):
-    async def send():
-        with memoryview(data) as left:
-            sent = 0
-            while sent < len(left):
-                sent += await sock.send(left[sent:])
-
-    return send
-
-
-async def nothing_comes(sock):
-    with trio.move_on_after(SHORT_S) as scope:
-        await sock.recv(1)
-    return scope.cancelled_caught
-
-
 # --- what passes ----------------------------------------------------------------------------
 
 
@@ -84,8 +72,10 @@ async def test_a_stream_is_the_same_behind_the_router(decide):
         client, server = await run.pair()
         assert await stream(client, server, MEGABYTES) == MEGABYTES
         assert await stream(server, client, MEGABYTES[:100_000]) == MEGABYTES[:100_000]
-        new = [p for p in run.of(DATA, UP) if not p.attempt]
-        assert sum(p.size_bytes for p in new) == len(MEGABYTES)
+        seen = run.of(DATA, UP)
+        new = [p for p in seen if not p.attempt]
+        # Two processors may swap packets of a wire; the one that comes late looks like sent again.
+        assert sum({p.offset: p.size_bytes for p in seen}.values()) == len(MEGABYTES)
         assert [p.offset for p in new] == sorted(p.offset for p in new)
         assert run.router.dropped == 0
 
