@@ -140,6 +140,19 @@ def test_a_new_connection_of_the_same_ports_begins_anew():
     assert len(talk.tracker) == 1
 
 
+def test_a_new_connection_of_the_same_ports_knows_nothing_of_the_one_before():
+    talk = Conversation()
+    talk.send(DOWN, 0, 100)
+    before = talk.tell(UP, ACK, ISN[UP] + 1, ISN[DOWN] + 101)[0]
+    before.ordered_until = 60.0
+    half = talk.tell(UP, SYN, 77, 0)[0]
+    assert half is not before
+    assert half.other is not before.other
+    assert (half.ordered_until, half.acked, half.other.next, half.other.acked) == (0.0,) + (
+        None,
+    ) * 3
+
+
 def test_a_connection_from_before_counts_from_its_first_packet():
     talk = Conversation(opened=False)
     assert talk.send(DOWN, 700, 10, acked=50) == packet(PacketKind.DATA, DOWN, 0, 10)
