@@ -56,7 +56,6 @@ class Access:
     conntrack: bool = False
     tun: bool = False
     sock_destroy: bool = False
-    prng_seed: bool = False
     why: tuple[tuple[str, str], ...] = ()
 
     def why_not(self, name: str) -> str:

@@ -27,15 +27,14 @@ WANTED = 1 << CAP_NET_ADMIN | 1 << CAP_SYS_ADMIN
 NS_GET_USERNS = 0xB701
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
-REQUEST, ACK, DUMP, REPLACE, CREATE = 0x1, 0x4, 0x300, 0x100, 0x400
-NEW_QDISC, GET_QDISC = 36, 38
-ERROR, DONE = 2, 3
+REQUEST, ACK, REPLACE, CREATE = 0x1, 0x4, 0x100, 0x400
+NEW_QDISC = 36
+ERROR = 2
 SOCK_DIAG, SOCK_DESTROY = 4, 21
 NETFILTER, BATCH_BEGIN, BATCH_END = 12, 0x10, 0x11
 NFTABLES = 10
 NEW_TABLE, NEW_CHAIN, NEW_RULE = 0, 3, 6
 ROOT = 0xFFFFFFFF
-PRNG_SEED = 14
 ETHERNET = 1
 LOOPBACK_INDEX = 1
 REPLY_LIMIT_S = 5.0
@@ -148,21 +147,9 @@ def _owns_its_network() -> bool:
 
 def try_netem() -> bool:
     """Whether the loopback takes netem; its options begin with struct tc_netem_qopt."""
-    _shape("netem", _netem())
-    return True
-
-
-def try_prng_seed() -> bool:
-    """Whether netem gives back the seed it was given; older ones pass over it in silence."""
-    seed = struct.pack("=Q", 0x5EED)
-    _shape("netem", _netem() + _attribute(PRNG_SEED, seed))
-    request = struct.pack("=BxxxiIII", socket.AF_UNSPEC, LOOPBACK_INDEX, 0, 0, 0)
-    return seed in _asked(socket.NETLINK_ROUTE, GET_QDISC, DUMP, request)
-
-
-def _netem() -> bytes:
     limit_packets = 10
-    return struct.pack("=IIIIII", 0, limit_packets, 0, 0, 0, 0)
+    _shape("netem", struct.pack("=IIIIII", 0, limit_packets, 0, 0, 0, 0))
+    return True
 
 
 def try_tbf() -> bool:
@@ -184,7 +171,7 @@ def _shape(kind: str, options: bytes) -> None:
     """Put a queueing discipline at the loopback's root; raises OSError if it isn't there."""
     message = struct.pack("=BxxxiIII", 0, LOOPBACK_INDEX, 0, ROOT, 0)
     message += _attribute(1, kind.encode() + b"\0") + _attribute(2, options)
-    _asked(socket.NETLINK_ROUTE, NEW_QDISC, CREATE | REPLACE | ACK, message)
+    _ask(socket.NETLINK_ROUTE, NEW_QDISC, CREATE | REPLACE | ACK, message)
 
 
 def try_nft() -> bool:
@@ -242,13 +229,12 @@ def try_sock_destroy() -> bool:
         any_state, no_cookie = 0xFFFFFFFF, 0xFFFFFFFF
         request = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, any_state)
         request += ports + hosts + struct.pack("=III", 0, no_cookie, no_cookie)
-        _asked(SOCK_DIAG, SOCK_DESTROY, ACK, request)
+        _ask(SOCK_DIAG, SOCK_DESTROY, ACK, request)
         return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNABORTED
 
 
 ATTEMPTS: dict[str, Callable[[], bool]] = {
     "netem": try_netem,
-    "prng_seed": try_prng_seed,
     "tbf": try_tbf,
     "htb": try_htb,
     "nft": try_nft,
@@ -271,13 +257,12 @@ def _message(kind: int, flags: int, payload: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(payload), kind, REQUEST | flags, number, 0) + payload
 
 
-def _asked(family: int, kind: int, flags: int, payload: bytes) -> bytes:
-    return _exchange(family, _message(kind, flags, payload))
+def _ask(family: int, kind: int, flags: int, payload: bytes) -> None:
+    _exchange(family, _message(kind, flags, payload))
 
 
-def _exchange(family: int, request: bytes) -> bytes:
-    """What comes back, up to an acknowledgement or the end; raises OSError if it is refused."""
-    answer = b""
+def _exchange(family: int, request: bytes) -> None:
+    """Send a request and wait for its acknowledgement; raises OSError if it is refused."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as sock:
         sock.settimeout(REPLY_LIMIT_S)
         sock.send(request)
@@ -289,9 +274,7 @@ def _exchange(family: int, request: bytes) -> bytes:
                     (failure,) = struct.unpack_from("=i", reply, _HEADER.size)
                     if failure:
                         raise OSError(-failure, os.strerror(-failure))
-                if kind in {ERROR, DONE}:
-                    return answer
-                answer += reply[:size]
+                    return
                 reply = reply[(size + 3) & ~3 :]
 
 
