@@ -13,9 +13,9 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from harness.errors import SetupError
+from harness.fabric.netns.counters import NETSTAT, counted
 
 BACKLOG_CROWDED = 1
 """With 0 the kernel takes its queue of half-open ones for full as well, answers by SYN cookies and
@@ -25,7 +25,6 @@ FILLERS_LIMIT = 16
 FILL_LIMIT_S = 2.0
 POLL_MS = 5.0
 
-_NETSTAT = Path("/proc/thread-self/net/netstat")
 _IP_BIND_ADDRESS_NO_PORT = 24
 _TCP_INFO_BYTES = 104
 _QUEUE_AT = 24
@@ -82,9 +81,7 @@ def is_full(listener: socket.socket) -> bool:
 
 def listen_drops() -> int:
     """How many connects of this thread's namespace were dropped because a queue was full."""
-    lines = _NETSTAT.read_text(encoding="ascii").splitlines()
-    names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
-    return int(dict(zip(names, values, strict=True))["ListenOverflows"])
+    return counted(NETSTAT)["TcpExt ListenOverflows"]
 
 
 def _waiting(listener: socket.socket) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from harness.fabric.loopback import LoopbackFabric, SocketWire, connected, famil
 from harness.fabric.netns import plan
 from harness.fabric.netns.access import Access
 from harness.fabric.netns.capture import capturing
+from harness.fabric.netns.counters import SNMP, counted
 from harness.fabric.netns.diag import destroy
 from harness.fabric.netns.layout import PROXY, layout
 from harness.fabric.netns.links import wait_carrying
@@ -30,7 +31,6 @@ from harness.scenario.model import Topology
 from harness.shape import UNTOUCHED_HOST, HostState, Means, Shaping
 from harness.timeline import Side
 
-_SNMP = Path("/proc/thread-self/net/snmp")
 _TCP = Path("/proc/thread-self/net/tcp")
 _INODE = 9
 NO_TUN = (
@@ -241,9 +241,7 @@ class NetnsFabric(LoopbackFabric):
 
     def _unrouted_on(self, host: str) -> int:
         with self.spaces.inside(host):
-            lines = _SNMP.read_text(encoding="ascii").splitlines()
-        names, values = (line.split() for line in lines if line.startswith("Ip:"))
-        return int(dict(zip(names, values, strict=True))["OutNoRoutes"])
+            return counted(SNMP)["Ip OutNoRoutes"]
 
     def _perform(self, operations: Sequence[Operation]) -> None:
         assert self._netlink is not None, "the fabric is not running"

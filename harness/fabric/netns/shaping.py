@@ -11,10 +11,10 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from harness.errors import SetupError
 from harness.fabric.netns import placing, qdisc
+from harness.fabric.netns.counters import NETSTAT, SNMP, counted
 from harness.fabric.netns.layout import Layout
 from harness.fabric.netns.namespaces import Namespaces
 from harness.fabric.netns.placing import Place, Reading
@@ -25,8 +25,6 @@ ANSWER_LIMIT_S = 5.0
 """The kernel answers at once; a machine that stands still gets this long."""
 ANSWERS_LIMIT = 1000
 DATAGRAM_BYTES = 2**17
-
-_COUNTERS = (Path("/proc/thread-self/net/snmp"), Path("/proc/thread-self/net/netstat"))
 
 
 class Shaper:
@@ -125,15 +123,9 @@ class Shaper:
         return any(shape.duplicate or shape.corrupt for shape in shapes)
 
     def _heard(self, host: str) -> dict[str, int]:
-        """What a host's kernel has counted of the packets that reached it (proc(5))."""
-        counted: dict[str, int] = {}
+        """What a host's kernel has counted of the packets that reached it."""
         with self._spaces.inside(host):
-            lines = [line for path in _COUNTERS for line in path.read_text("ascii").splitlines()]
-        for names, values in zip(lines[::2], lines[1::2], strict=True):
-            group, *words = names.split()
-            pairs = zip(words, values.split()[1:], strict=True)
-            counted |= {f"{group.rstrip(':')} {word}": int(value) for word, value in pairs}
-        return counted
+            return counted(SNMP, NETSTAT)
 
     def _listed(self, namespace: str) -> dict[str, dict[str, qdisc.Standing]]:
         """The queueing disciplines of a namespace, by interface and kind."""
